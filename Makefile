@@ -1,0 +1,124 @@
+# The two commands of the README, and what developers need besides. Nothing here writes outside this folder: virtual
+# environments, pip's cache, temporary files and bytecode all stay in it, and `make clean` takes them away again.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test lint types check wheels constraints dist clean
+
+# 3.11 comes first because it is what CI runs. A name on the PATH may be a shim without a Python behind it, and
+# Debian splits venv off, so each candidate has to show that it works.
+CANDIDATES := python3.11 python3.12 python3.13 python3 python3.14 python
+WORKS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in $(CANDIDATES); do \
+	"$$name" -c '$(WORKS)' >/dev/null 2>&1 && { command -v "$$name"; break; }; done)
+
+DEMO := .venv-demo
+TEST := .venv-test
+LOCK := constraints.txt
+
+CACHE := $(CURDIR)/.cache
+export TMPDIR := $(CACHE)/tmp
+export PIP_CACHE_DIR := $(CACHE)/pip
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONPYCACHEPREFIX := $(CACHE)/pycache
+export XDG_CACHE_HOME := $(CACHE)
+export MPLCONFIGDIR := $(CACHE)/matplotlib
+export HF_HOME := $(CACHE)/huggingface
+# A Python path or an active environment of the caller's must not leak into ours.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+# 1 makes a missing model, wheel or extra fail the tests that need it; empty skips them.
+STRICT ?= 1
+
+# $(call environment,FOLDER,EXTRAS): a virtual environment with an editable install, every release as locked. The build
+# tools come first, so that the build is locked too.
+define environment
+	@"$(PYTHON)" -c '$(WORKS)' 2>/dev/null || { echo "guardian needs Python 3.11 or newer with its venv module, and $(or $(PYTHON),nothing on the PATH) is none."; \
+	  echo "Install one (Debian, Ubuntu: apt install python3 python3-venv), or name it: make PYTHON=/path/to/python3"; exit 1; } >&2
+	@echo "==> setting up $(1) with $(PYTHON) (once, a few minutes)"
+	@mkdir -p "$$TMPDIR"
+	@"$(PYTHON)" -m venv --clear $(1)
+	@$(1)/bin/python -m pip install --quiet -c $(LOCK) setuptools wheel
+	@$(1)/bin/python -m pip install --quiet --no-compile -c $(LOCK) --no-build-isolation -e '.[$(2)]'
+	@touch $@
+endef
+
+help:
+	@echo "make demo         set up and scan real prompts and a real long document"
+	@echo "make test         set up and run everything CI runs: ruff, mypy, pytest"
+	@echo "make lint types   ruff alone, mypy alone"
+	@echo "make check T=...  pytest alone, with T as its arguments: make check T='tests/text -k views'"
+	@echo "make dist         build the sdist and the wheel into dist/"
+	@echo "make constraints  write $(LOCK) anew; UPGRADE=name moves a release"
+	@echo "make clean        remove all that make has made"
+
+# ---- the demo
+
+$(DEMO)/.installed: pyproject.toml $(LOCK)
+	$(call environment,$(DEMO),cpu$(COMMA)documents)
+
+# `guardian scan` exits 1 where it flags something, which is what it is here for; 2 and more is an error.
+demo: $(DEMO)/.installed
+	@mkdir -p "$$TMPDIR"
+	@echo; echo "==> prompts:  guardian scan examples/demo/prompts.jsonl"; echo
+	@$(DEMO)/bin/guardian scan examples/demo/prompts.jsonl || test $$? -eq 1
+	@echo; echo "==> a document of 24,000 words with one instruction to the model hidden in it:"
+	@echo "    guardian scan examples/demo/third-party-notices.txt --task 'Summarise this document.'"; echo
+	@$(DEMO)/bin/guardian scan examples/demo/third-party-notices.txt --task 'Summarise this document.' || test $$? -eq 1
+	@echo; echo "==> your turn:  $(DEMO)/bin/guardian scan --help"
+
+COMMA := ,
+
+# ---- the tests
+
+$(TEST)/.installed: pyproject.toml $(LOCK)
+	$(call environment,$(TEST),cpu$(COMMA)documents$(COMMA)train$(COMMA)dev)
+
+# The packaging tests install the built wheel offline, from here.
+.wheels/.filled: $(TEST)/.installed
+	@echo "==> fetching the wheels for the packaging tests"
+	@mkdir -p .wheels "$$TMPDIR"
+	@$(TEST)/bin/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; e = p["optional-dependencies"]; \
+	  print(*p["dependencies"], *e["cpu"], *e["documents"], "setuptools", "wheel", sep="\n")' > .wheels/requirements.txt
+	@$(TEST)/bin/python -m pip download --quiet --dest .wheels -c $(LOCK) -r .wheels/requirements.txt
+	@touch $@
+
+wheels: .wheels/.filled
+
+test: lint types check
+
+lint: $(TEST)/.installed
+	@echo "==> ruff"
+	@$(TEST)/bin/ruff check .
+	@$(TEST)/bin/ruff format --check .
+
+types: $(TEST)/.installed
+	@echo "==> mypy"
+	@$(TEST)/bin/mypy
+
+check: $(TEST)/.installed .wheels/.filled
+	@mkdir -p "$$TMPDIR"
+	@echo "==> pytest"
+	@GUARDIAN_STRICT=$(STRICT) $(TEST)/bin/python -m pytest $(T)
+
+# ---- releases
+
+dist: $(TEST)/.installed
+	@rm -rf build dist
+	@mkdir -p "$$TMPDIR"
+	@$(TEST)/bin/python -m build --no-isolation --outdir dist .
+
+# Releases stay where they are unless named in UPGRADE.
+constraints: $(TEST)/.installed
+	@$(TEST)/bin/python -m pip install --quiet uv
+	@$(TEST)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --annotation-style line --no-header \
+	  $(addprefix --upgrade-package ,$(UPGRADE)) pyproject.toml --output-file $(LOCK)
+	@printf '%s\n%s\n' \
+	  '# The exact releases that CI and the commands of the README install: a constraints file for pip, Python 3.11 and newer.' \
+	  '# Made from pyproject.toml by `make constraints`; a release moves with `make constraints UPGRADE=name`.' \
+	  | cat - $(LOCK) > $(LOCK).new && mv $(LOCK).new $(LOCK)
+
+clean:
+	rm -rf $(DEMO) $(TEST) .cache .wheels build dist slm_guardian.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv*' -type d -prune -exec rm -rf {} +
