@@ -1,0 +1,77 @@
+"""guardian: a small guardian model in front of and behind any language model call.
+
+    from guardian import Guardian
+
+    guardian = Guardian()
+    verdict = guardian.check("How do I sharpen a kitchen knife?")
+
+These are the public names. Importing them needs the standard library and pydantic; what the model needs is imported at
+the first check.
+"""
+
+from __future__ import annotations
+
+# The decorator `guard` must be bound after the module `guardian.guard` was imported, which would else take its name.
+from guardian.decorator import guard
+from guardian.errors import (
+    BackendError,
+    Blocked,
+    BlockedDocument,
+    BlockedPrompt,
+    BlockedResponse,
+    BlockedTool,
+    ConfigError,
+    GuardianError,
+    GuardOverloaded,
+    GuardTimeout,
+    GuardUnavailable,
+    InputError,
+    MissingExtra,
+    ModelError,
+)
+from guardian.guard import Guardian
+from guardian.policy import Policy, Rule, StageRules
+from guardian.scoring.backend import Backend, Piece
+from guardian.scoring.fake import ScriptedBackend
+from guardian.taxonomy import Attack, Hazard, Severity
+from guardian.thresholds import Thresholds
+from guardian.verdict import Action, Coverage, Finding, ModelRef, PolicyRef, Span, Stage, Verdict
+
+__all__ = [
+    "Action",
+    "Attack",
+    "Backend",
+    "BackendError",
+    "Blocked",
+    "BlockedDocument",
+    "BlockedPrompt",
+    "BlockedResponse",
+    "BlockedTool",
+    "ConfigError",
+    "Coverage",
+    "Finding",
+    "GuardOverloaded",
+    "GuardTimeout",
+    "GuardUnavailable",
+    "Guardian",
+    "GuardianError",
+    "Hazard",
+    "InputError",
+    "MissingExtra",
+    "ModelError",
+    "ModelRef",
+    "Piece",
+    "Policy",
+    "PolicyRef",
+    "Rule",
+    "ScriptedBackend",
+    "Severity",
+    "Span",
+    "Stage",
+    "StageRules",
+    "Thresholds",
+    "Verdict",
+    "guard",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,239 @@
+"""The flow of a text to its verdict: views, windows, scores, maximum, decision, spans.
+
+No thread, no clock but for the timings, and no model but for the function that scores: the sync and the async face of
+the guard share all of it. Memory stays flat with the length of a text: windows are made and scored in bounded batches,
+and only those that could matter in the end are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TypeVar
+
+from guardian.errors import BackendError
+from guardian.policy import Decision, Policy, decide, floors
+from guardian.reply.templates import reply_for
+from guardian.scoring.backend import SCORES, Backend, Piece, Scores
+from guardian.spans import Part, sentences, spans_of
+from guardian.taxonomy import ATTACKS
+from guardian.text.normalize import View, views
+from guardian.verdict import Action, Coverage, Span, Stage, Verdict
+
+BATCH = 64
+"""Most pieces a backend is asked to score at once."""
+
+_REMEMBERED = 8 * BATCH
+_QUEUED = 16 * BATCH
+
+# Read with a task in mind, these ask whether the text goes against the task; the neutral reading has no say in them.
+_TASK_ONLY = frozenset((*ATTACKS, "refusal"))
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One text to be judged, and what it is read against."""
+
+    text: str
+    stage: Stage
+    context: str | None = None
+
+    def pieces(self, text: str) -> tuple[Piece, ...]:
+        """How a passage is read: under its context, and for a document with a task under none as well."""
+        own = Piece(text, self.stage, self.context)
+        if self.context is None or self.stage is Stage.RESPONSE:
+            return (own,)
+        return own, Piece(text, self.stage)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is known of one job so far."""
+
+    job: Job
+    floors: Mapping[str, float]
+    scanned: int
+    windows: int = 0
+    scores: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SCORES, 0.0))
+    suspects: list[Part] = field(default_factory=list)
+    """Windows that can trigger something: over the least threshold there is for any length of text."""
+
+    def add(self, part: Part) -> None:
+        for name, score in part.scores.items():
+            if score > self.scores[name]:
+                self.scores[name] = score
+        if any(part.scores[name] >= floor for name, floor in self.floors.items()):
+            self.suspects.append(part)
+
+    @property
+    def complete(self) -> bool:
+        return self.scanned == len(self.job.text)
+
+
+def judge(
+    jobs: Sequence[Job],
+    policy: Policy,
+    backend: Backend,
+    proceed: Callable[[], None] = lambda: None,
+) -> list[Verdict]:
+    """Verdicts on all jobs, in order. Each is what the job would get alone; only the batches are shared.
+
+    `proceed` is called before every batch and stops the work by raising.
+    """
+    began = perf_counter()
+    scorer = Scorer(backend, proceed)
+    floors_of = {stage: floors(policy, stage, backend.thresholds) for stage in {job.stage for job in jobs}}
+    tallies = [Tally(job, floors_of[job.stage], scanned=_reach(job, policy)) for job in jobs]
+    for (tally, part), scores in scorer.run(_windows(tallies, backend)):
+        tally.add(part.scored(scores))
+    decisions = [decide(policy, t.job.stage, t.scores, backend.thresholds, t.windows, t.complete) for t in tallies]
+    spans = _spans(tallies, decisions, scorer, refine=policy.refine_spans)
+    timings = {"score": scorer.seconds * 1e3, "total": (perf_counter() - began) * 1e3}
+    return [
+        _verdict(tally, decision, found, policy, backend, timings)
+        for tally, decision, found in zip(tallies, decisions, spans, strict=True)
+    ]
+
+
+def _reach(job: Job, policy: Policy) -> int:
+    return min(len(job.text), policy.max_chars or len(job.text))
+
+
+def _windows(tallies: Iterable[Tally], backend: Backend) -> Iterator[tuple[tuple[Tally, Part], tuple[Piece, ...]]]:
+    """Every window of every view of every text, made as it is asked for. Counts those of the plain text."""
+    for tally in tallies:
+        plain, *others = views(tally.job.text[: tally.scanned])
+        for start, end in backend.windows(plain.text):
+            tally.windows += 1
+            if not plain.text[start:end].isspace():
+                yield _request(tally, Part(plain, start, end))
+        for view in others:
+            for start, end in backend.windows(view.text):
+                if _differs(view, start, end, tally.job.text):
+                    yield _request(tally, Part(view, start, end))
+
+
+def _request(tally: Tally, part: Part) -> tuple[tuple[Tally, Part], tuple[Piece, ...]]:
+    return (tally, part), tally.job.pieces(part.text)
+
+
+def _differs(view: View, start: int, end: int, source: str) -> bool:
+    """Whether a window of a further view says anything that the plain view does not: one encoded line in a long
+    document should not cost a second reading of all the rest."""
+    text = view.text[start:end]
+    low, high = view.source_span(start, end)
+    return not text.isspace() and text != source[low:high]
+
+
+class Scorer:
+    """Scores texts in batches of bounded size, a text that comes again only once. For one call of the guard."""
+
+    def __init__(self, backend: Backend, proceed: Callable[[], None]) -> None:
+        self._backend = backend
+        self._proceed = proceed
+        self._known: dict[Piece, Scores] = {}
+        self.seconds = 0.0
+
+    def run(self, requests: Iterable[tuple[Key, tuple[Piece, ...]]]) -> Iterator[tuple[Key, Scores]]:
+        """Scores of every request, in order, asking for no more requests than a batch holds."""
+        queue: list[tuple[Key, tuple[Piece, ...]]] = []
+        missing: dict[Piece, None] = {}
+        for key, pieces in requests:
+            queue.append((key, pieces))
+            missing.update((piece, None) for piece in pieces if piece not in self._known)
+            if len(missing) >= BATCH or len(queue) >= _QUEUED:
+                yield from self._answer(queue, missing)
+        yield from self._answer(queue, missing)
+
+    def _answer(
+        self, queue: list[tuple[Key, tuple[Piece, ...]]], missing: dict[Piece, None]
+    ) -> Iterator[tuple[Key, Scores]]:
+        pieces = list(missing)
+        for start in range(0, len(pieces), BATCH):
+            self._score(pieces[start : start + BATCH])
+        for key, asked in queue:
+            yield key, _joined([self._known[piece] for piece in asked])
+        queue.clear()
+        missing.clear()
+        for piece in list(self._known)[: max(0, len(self._known) - _REMEMBERED)]:
+            del self._known[piece]
+
+    def _score(self, batch: list[Piece]) -> None:
+        self._proceed()
+        began = perf_counter()
+        scores = self._backend.score(batch)
+        self.seconds += perf_counter() - began
+        if len(scores) != len(batch):
+            raise BackendError(batch[0].stage, f"{len(scores)} scores for {len(batch)} pieces")
+        for piece, row in zip(batch, scores, strict=True):
+            # NaN compares false with everything, and so would pass for safe.
+            wrong = [name for name in SCORES if not 0.0 <= row.get(name, -1.0) <= 1.0]
+            if wrong:
+                raise BackendError(piece.stage, f"the score of {wrong[0]} is missing or no probability")
+            self._known[piece] = row
+
+
+def _joined(readings: Sequence[Scores]) -> Scores:
+    """One set of scores from the reading under the task and, where there is one, the neutral reading."""
+    own, *neutral = readings
+    if not neutral:
+        return own
+    return {name: own[name] if name in _TASK_ONLY else max(own[name], neutral[0][name]) for name in SCORES}
+
+
+def _spans(
+    tallies: Sequence[Tally], decisions: Sequence[Decision], scorer: Scorer, *, refine: bool
+) -> list[tuple[Span, ...]]:
+    """The offending spans of every text, narrowed down to sentences where `refine` says so."""
+    limits = [
+        {f.name: f.threshold for f in decision.findings if f.triggered and f.name in tally.floors}
+        for tally, decision in zip(tallies, decisions, strict=True)
+    ]
+    windows = [
+        [part for part in tally.suspects if part.reaches(limit)] for tally, limit in zip(tallies, limits, strict=True)
+    ]
+    narrowed: list[list[Part]] = [[] for _ in tallies]
+    if refine:
+        requests = (
+            ((index, part), tally.job.pieces(part.text))
+            for index, tally in enumerate(tallies)
+            for part in sentences(windows[index])
+        )
+        for (index, part), scores in scorer.run(requests):
+            narrowed[index].append(part.scored(scores))
+    return [
+        spans_of(limits[index], decision.findings, windows[index], narrowed[index])
+        for index, decision in enumerate(decisions)
+    ]
+
+
+def _verdict(
+    tally: Tally,
+    decision: Decision,
+    spans: tuple[Span, ...],
+    policy: Policy,
+    backend: Backend,
+    timings: Mapping[str, float],
+) -> Verdict:
+    action = Action.ALLOW if policy.shadow else decision.action
+    verdict = Verdict(
+        stage=tally.job.stage,
+        action=action,
+        flagged=action is not Action.ALLOW,
+        severity=decision.severity,
+        scores=tally.scores,
+        findings=decision.findings,
+        spans=spans,
+        coverage=Coverage(
+            chars=tally.scanned, total_chars=len(tally.job.text), windows=tally.windows, complete=tally.complete
+        ),
+        model=backend.ref,
+        policy=policy.ref,
+        timings=timings,
+        shadow=policy.shadow,
+        would=decision.action,
+    )
+    return verdict.model_copy(update={"reply": reply_for(verdict)}) if verdict.blocked else verdict

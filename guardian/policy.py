@@ -1,0 +1,291 @@
+"""The policy: which scores matter at which stage, at what false-positive rate, and what is done then.
+
+Everything here is a pure function over immutable values: no model, no clock, no text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from guardian._validation import first_problem
+from guardian.errors import ConfigError
+from guardian.taxonomy import ATTACKS, HAZARDS, Hazard, Severity
+from guardian.thresholds import Rate, Threshold, Thresholds
+from guardian.verdict import Action, Finding, PolicyRef, Stage
+
+FailMode = Literal["closed", "open"]
+
+# A hazard explains harm from this share of its score on, and may explain it from that.
+_EXPLAINS = 0.5
+_DOUBTFUL = 0.25
+# From this probability on the third severity is the model's own opinion.
+_CONTROVERSIAL = 0.5
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rule(_Model):
+    """What is done when a score is over its threshold.
+
+    The threshold is that of a false-positive rate (`fpr`), which the model's calibration translates, or a bare
+    probability (`threshold`); without either the policy's `fpr` counts. In a file a bare action will do: `harm: block`.
+    """
+
+    action: Action
+    fpr: Rate | None = None
+    threshold: Threshold | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_action(cls, value: object) -> object:
+        return {"action": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if self.fpr is not None and self.threshold is not None:
+            raise ValueError("give fpr or threshold, not both")
+        return self
+
+    @property
+    def sets_threshold(self) -> bool:
+        return self.fpr is not None or self.threshold is not None
+
+
+class StageRules(_Model):
+    """The rules of one stage. None: this score is not looked at."""
+
+    harm: Rule | None = None
+    jailbreak: Rule | None = None
+    injection: Rule | None = None
+
+    def items(self) -> Iterator[tuple[str, Rule]]:
+        """Head and rule of every head that is looked at."""
+        rules = (("harm", self.harm), ("jailbreak", self.jailbreak), ("injection", self.injection))
+        return ((head, rule) for head, rule in rules if rule is not None)
+
+
+_PROMPT = {"harm": "block", "jailbreak": "block", "injection": "flag"}
+_DOCUMENT = {"harm": "block", "jailbreak": None, "injection": "block"}
+_RESPONSE = {"harm": "block", "jailbreak": None, "injection": None}
+_STAGES: Mapping[str, Any] = {
+    Stage.PROMPT: _PROMPT,
+    Stage.DOCUMENT: _DOCUMENT,
+    Stage.RESPONSE: _RESPONSE,
+    Stage.TOOL_CALL: _PROMPT,
+    Stage.TOOL_RESULT: _DOCUMENT,
+}
+_HAZARDS: Mapping[str, Any] = {Hazard.ADVICE: "allow"}
+_FAIL_MODES: Mapping[str, Any] = dict.fromkeys(Stage, "closed")
+
+
+class Policy(_Model):
+    """What guardian does about what it finds. Immutable; what is not given keeps its default, key by key.
+
+    A rule under `hazards` stands in for the stage's `harm` rule wherever that hazard explains the harm. Its own `fpr`
+    or `threshold`, if any, triggers the hazard whatever `harm` says; it never holds `harm` back.
+    """
+
+    name: str = "default"
+    version: Annotated[str, Field(coerce_numbers_to_str=True)] = "1"
+    fpr: Rate | None = Field(
+        default=None, description="false-positive budget of every rule without its own; None: the model's default"
+    )
+    stages: Mapping[Stage, StageRules] = Field(default={}, validate_default=True)
+    hazards: Mapping[Hazard, Rule] = Field(default={}, validate_default=True)
+    on_incomplete: Action = Field(default=Action.FLAG, description="least action where not all of the text was read")
+    fail_mode: Mapping[Stage, FailMode] = Field(default={}, validate_default=True)
+    timeout_s: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
+    max_chars: Annotated[int, Field(ge=1)] | None = Field(default=None, description="characters scanned of one text")
+    shadow: bool = Field(default=False, description="decide and report, but always allow")
+    refine_spans: bool = Field(default=True, description="narrow offending windows down to sentences")
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _default_stages(cls, value: object) -> object:
+        return _merged(_STAGES, value)
+
+    @field_validator("hazards", mode="before")
+    @classmethod
+    def _default_hazards(cls, value: object) -> object:
+        return _merged(_HAZARDS, value)
+
+    @field_validator("fail_mode", mode="before")
+    @classmethod
+    def _default_fail_modes(cls, value: object) -> object:
+        return _merged(_FAIL_MODES, value)
+
+    @property
+    def ref(self) -> PolicyRef:
+        return PolicyRef(name=self.name, version=self.version)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Policy:
+        """A policy from plain values, as a parsed file gives them. ConfigError names the dotted key that is wrong."""
+        if not isinstance(values, Mapping):
+            raise ConfigError("policy", f"must be a table of keys and values, not {type(values).__name__}")
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            key, message = first_problem(error)
+            raise ConfigError(key or "policy", message) from None
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Policy:
+        """A policy from a .yaml, .yml, .toml or .json file. ConfigError names the file or the dotted key."""
+        from guardian import _configfile  # here, because most policies come from code
+
+        values = _configfile.read(Path(path))
+        return cls.from_mapping({} if values is None else values)
+
+
+def _merged(defaults: Mapping[str, Any], given: object) -> object:
+    """`given` laid over `defaults`, mapping by mapping. Anything that is no mapping is left for pydantic to judge."""
+    if isinstance(given, BaseModel):
+        given = {name: getattr(given, name) for name in given.model_fields_set}
+    if not isinstance(given, Mapping):
+        return given
+    merged = dict(defaults)
+    for key, value in given.items():
+        default = merged.get(key)
+        if isinstance(default, str) and isinstance(value, Mapping | BaseModel):
+            default = {"action": default}
+        merged[key] = _merged(default or {}, value)
+    return merged
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a policy makes of scores, before shadow mode."""
+
+    action: Action
+    flagged: bool
+    severity: Severity
+    findings: tuple[Finding, ...]
+
+
+def decide(
+    policy: Policy,
+    stage: Stage,
+    scores: Mapping[str, float],
+    thresholds: Thresholds,
+    n_windows: int = 1,
+    complete: bool = True,
+    passages: Sequence[Mapping[str, float]] = (),
+) -> Decision:
+    """Turn the scores of a text of `n_windows` windows into an action.
+
+    `scores` are the highest over the text. `passages` are the scores of its windows, at least of those that reach the
+    `floors`; none: the text is one passage. A head triggers at its threshold. Harm that triggers is explained by the
+    hazards with at least half its score in the same passage; their rules replace the stage's rule for harm, so harm
+    that report-only hazards alone explain is allowed. The likeliest hazard of unexplained harm only names it.
+
+    More budget never gives a lesser action. Nor does a higher score, except that of a hazard whose own rule is milder
+    than the stage's rule for harm. Raises ConfigError where the model has no threshold for a rule.
+    """
+    passages = passages or (scores,)
+    heads = {
+        head: _finding(head, scores[head], threshold_of(policy, stage, head, thresholds, n_windows), rule.action)
+        for head, rule in policy.stages[stage].items()
+    }
+    harm = heads.get("harm")
+    hazards = tuple(_hazard_findings(policy, stage, scores, thresholds, n_windows, harm, passages))
+    if harm is not None and harm.triggered:
+        reasons = [_reason(policy, passage, harm) for passage in passages if passage["harm"] >= harm.threshold]
+        heads["harm"] = harm.model_copy(update={"action": max(reasons)})
+    findings = (*heads.values(), *hazards)
+    action = max((f.action for f in findings if f.triggered), default=Action.ALLOW)
+    if not complete:
+        action = max(action, policy.on_incomplete)
+    severity = _severity(scores, findings, thresholds.loosest(stage, "harm", n_windows))
+    return Decision(action, action is not Action.ALLOW, severity, findings)
+
+
+def threshold_of(policy: Policy, stage: Stage, name: str, thresholds: Thresholds, n_windows: int | None) -> float:
+    """The threshold in force for a head or hazard that has a rule; over all lengths where `n_windows` is None."""
+    rule: Rule | None = getattr(policy.stages[stage], name, None)
+    key = f"stages.{stage}.{name}.fpr"
+    if rule is None:
+        rule, key = policy.hazards[Hazard(name)], f"hazards.{name}.fpr"
+    if rule.threshold is not None:
+        return rule.threshold
+    if rule.fpr is not None:
+        return thresholds.lookup(stage, name, rule.fpr, n_windows, key=key)
+    return thresholds.lookup(stage, name, policy.fpr or thresholds.default_fpr, n_windows)
+
+
+def floors(policy: Policy, stage: Stage, thresholds: Thresholds) -> dict[str, float]:
+    """Of every score that can trigger at a stage, the value below which it never does, however long the text is.
+
+    Raises ConfigError, naming the key, where the policy asks for what the model cannot give.
+    """
+    own = [hazard for hazard, rule in policy.hazards.items() if rule.sets_threshold]
+    names = [head for head, _ in policy.stages[stage].items()] + own
+    return {name: threshold_of(policy, stage, name, thresholds, None) for name in names}
+
+
+def _finding(name: str, score: float, threshold: float, action: Action) -> Finding:
+    return Finding(name=name, score=score, threshold=threshold, triggered=score >= threshold, action=action)
+
+
+def _share(hazard: Hazard, passage: Mapping[str, float]) -> float:
+    """The probability of a hazard in a passage, given that there is harm."""
+    return passage[hazard] / passage["harm"] if passage["harm"] else 0.0
+
+
+def _reason(policy: Policy, passage: Mapping[str, float], harm: Finding) -> Action:
+    """The action for the harm of one passage. A milder rule excuses it only where nothing graver is in doubt."""
+    actions: list[Action] = []
+    doubt = False
+    for hazard in HAZARDS:
+        rule, share = policy.hazards.get(hazard), _share(hazard, passage)
+        action = harm.action if rule is None else rule.action
+        if share >= _EXPLAINS:
+            actions.append(action)
+        doubt = doubt or (share >= _DOUBTFUL and action >= harm.action)
+    return max([*actions, harm.action]) if doubt else max(actions, default=harm.action)
+
+
+def _hazard_findings(
+    policy: Policy,
+    stage: Stage,
+    scores: Mapping[str, float],
+    thresholds: Thresholds,
+    n_windows: int,
+    harm: Finding | None,
+    passages: Sequence[Mapping[str, float]],
+) -> Iterator[Finding]:
+    """A finding for every hazard that is looked at: all where `harm` is, else those with a threshold of their own."""
+    own = {
+        hazard: threshold_of(policy, stage, hazard, thresholds, n_windows)
+        for hazard, rule in policy.hazards.items()
+        if rule.sets_threshold
+    }
+    if harm is None:
+        for hazard, threshold in own.items():
+            yield _finding(hazard, scores[hazard], threshold, policy.hazards[hazard].action)
+        return
+    likeliest = max(HAZARDS, key=scores.__getitem__)
+    harmful = [passage for passage in passages if passage["harm"] >= harm.threshold]
+    for hazard in HAZARDS:
+        score, threshold = scores[hazard], own.get(hazard, harm.threshold)
+        explains = any(_share(hazard, passage) >= _EXPLAINS for passage in harmful)
+        sure = explains or (hazard in own and score >= threshold)
+        guess = harm.triggered and hazard is likeliest and score > 0.0 and not sure
+        rule = policy.hazards.get(hazard)
+        action = harm.action if rule is None or guess else rule.action
+        yield Finding(name=hazard, score=score, threshold=threshold, triggered=sure or guess, action=action)
+
+
+def _severity(scores: Mapping[str, float], findings: Iterable[Finding], loosest: float | None) -> Severity:
+    """Unsafe where harm or a hazard triggered; controversial where harm would under the loosest budget there is."""
+    if any(f.triggered and f.name not in ATTACKS for f in findings):
+        return Severity.UNSAFE
+    doubtful = loosest is not None and scores["harm"] >= loosest
+    return Severity.CONTROVERSIAL if doubtful or scores["controversial"] > _CONTROVERSIAL else Severity.SAFE

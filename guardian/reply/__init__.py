@@ -1,0 +1,1 @@
+"""Safeguard replies: what the guard says to the user in place of the model."""

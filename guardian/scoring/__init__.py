@@ -1,0 +1,1 @@
+"""Scoring: from pieces of text to calibrated probabilities. The only place that runs a model."""

@@ -1,0 +1,228 @@
+"""Scores from an ONNX graph: int8 on a CPU, half precision on a GPU. No torch.
+
+Pieces are tokenised together, sorted by length and run in batches of a token budget, so that little is padding and
+memory stays flat. A session is shared by all threads (onnxruntime's `run` is thread safe).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from guardian.errors import BackendError, ConfigError, MissingExtra, ModelError
+from guardian.scoring.backend import Piece, Scores
+from guardian.scoring.calibration import Calibrator, Scaling
+from guardian.scoring.encode import Controls, Encoder
+from guardian.scoring.manifest import Manifest
+from guardian.text.windows import windows_of
+from guardian.thresholds import Thresholds
+from guardian.verdict import ModelRef
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+Device = Literal["auto", "cpu", "cuda"]
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_GRAPHS = {"cpu": ("int8", "fp32", "fp16"), "cuda": ("fp16", "fp32")}  # in order of preference
+# Padded tokens of one run: large enough to keep the device busy, small enough for flat memory. Dynamic int8 takes one
+# range of activations for a whole batch, so a text's score would depend on its neighbours: it runs one text at a time.
+BATCH_TOKENS = {"int8": 1, "cpu": 4096, "cuda": 65536}
+DEFAULT_MODEL = "guardian-mini"
+_INSTALL = (
+    "onnxruntime is not installed. For CPUs: pip install 'slm-guardian[cpu]'. "
+    "For NVIDIA GPUs (CUDA 13): pip install 'slm-guardian[gpu]'. Never both: they are the same import package."
+)
+
+
+def bundled_models() -> Path:
+    """The folder of the models that come with guardian."""
+    import guardian.models
+
+    return Path(guardian.models.__path__[0])
+
+
+def find_model(model: str | Path | None = None) -> Path:
+    """The folder of a model: a path, or the name of a bundled one. ModelError says what there is."""
+    wanted = DEFAULT_MODEL if model is None else model
+    path = Path(wanted)
+    if path.is_dir():
+        return path
+    folder = bundled_models()
+    if (folder / path.name / "guardian.json").is_file() and str(wanted) == path.name:
+        return folder / path.name
+    known = sorted(p.parent.name for p in folder.glob("*/guardian.json"))
+    raise ModelError(str(wanted), f"is neither a model folder nor a bundled model ({', '.join(known) or 'none'})")
+
+
+def load_backend(model: str | Path | None = None, *, device: Device = "auto", precision: str | None = None,
+                 threads: int | None = None) -> OnnxBackend:
+    """Load a model for serving. See `OnnxBackend`."""
+    return OnnxBackend(find_model(model), device=device, precision=precision, threads=threads)
+
+
+class _RunFailed(Exception):
+    """One run failed; `score` says at which stage."""
+
+
+class OnnxBackend:
+    """A `Backend` over a model folder.
+
+    device: `auto` takes CUDA where onnxruntime has it and the model a graph for it, else the CPU; `cuda` without CUDA
+    is a ConfigError with the install line. precision: a graph of the manifest by name (fp32, fp16, int8).
+    threads: of one inference; None leaves it to onnxruntime (one a core).
+    Raises MissingExtra without onnxruntime, ModelError for files that are missing, changed or no graph.
+    """
+
+    def __init__(self, folder: Path, *, device: Device = "auto", precision: str | None = None,
+                 threads: int | None = None) -> None:
+        manifest = Manifest.load(folder)
+        self.device = _device(device, manifest)
+        self.precision = _precision(manifest, self.device, precision)
+        graph = manifest.graphs[self.precision]  # type: ignore[index]  # checked by _precision
+        manifest.verify(folder, [graph, manifest.tokenizer])
+        self._manifest = manifest
+        self._encoder = Encoder.load(
+            folder / manifest.tokenizer,
+            Controls(**manifest.controls.model_dump()),
+            window=manifest.window.size,
+            context=manifest.window.context_tokens,
+        )
+        self._calibrator = Calibrator(
+            heads={name: slice(head.start, head.stop) for name, head in manifest.heads.items()},
+            scalings={name: Scaling(c.temperature, c.bias) for name, c in manifest.calibration.items()},
+        )
+        self._session = _session(folder / graph, self.device, threads)
+        self._ref = manifest.ref
+        self._batch_tokens = BATCH_TOKENS["int8" if self.precision == "int8" else self.device]
+
+    @property
+    def ref(self) -> ModelRef:
+        return self._ref
+
+    @property
+    def thresholds(self) -> Thresholds:
+        return self._manifest.thresholds
+
+    @property
+    def encoder(self) -> Encoder:
+        """The templates, for what is fitted on the same tokens (calibration)."""
+        return self._encoder
+
+    @property
+    def window_size(self) -> int:
+        return self._manifest.window.size
+
+    @property
+    def window_stride(self) -> int:
+        return self._manifest.window.stride
+
+    def windows(self, text: str) -> Iterator[tuple[int, int]]:
+        """Character ranges of windows of `window_size` tokens, `window_stride` apart."""
+        return windows_of(text, self._encoder.offsets, size=self.window_size, stride=self.window_stride)
+
+    def score(self, pieces: Sequence[Piece]) -> list[Scores]:
+        """Calibrated scores of every piece, in order."""
+        logits = self.logits(pieces)
+        return list(self._calibrator.scores(logits, [piece.stage for piece in pieces]))
+
+    def logits(self, pieces: Sequence[Piece]) -> NDArray[np.float32]:
+        """Raw logits [pieces, logits] in order: what calibration is fitted on."""
+        ids = self._encoder.encode(pieces)
+        limit = self._manifest.window.max_tokens
+        if (longest := max(map(len, ids), default=0)) > limit:
+            raise BackendError(pieces[0].stage, f"a piece has {longest} tokens, the model reads {limit}: cut it with windows()")
+        width = max(head.stop for head in self._manifest.heads.values())
+        out = np.empty((len(ids), width), np.float32)
+        for batch in _batches([len(row) for row in ids], self._batch_tokens):
+            try:
+                out[batch] = self._run([ids[index] for index in batch])
+            except _RunFailed as error:
+                raise BackendError(pieces[batch[0]].stage, str(error)) from error
+        return out
+
+    def _run(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        ids, mask = _pad(rows, self._encoder.controls.pad)
+        try:
+            logits = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
+        except Exception as error:  # onnxruntime raises its own types, none with a common base but Exception
+            raise _RunFailed(f"onnxruntime failed: {type(error).__name__}") from error
+        result: NDArray[np.float32] = np.asarray(logits, np.float32)
+        if not np.isfinite(result).all():
+            raise _RunFailed("the model gave a score that is not a number")
+        return result
+
+
+def _pad(rows: Sequence[Sequence[int]], pad: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    width = max(len(row) for row in rows)
+    ids = np.full((len(rows), width), pad, np.int64)
+    mask = np.zeros((len(rows), width), np.int64)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+        mask[index, : len(row)] = 1
+    return ids, mask
+
+
+def _batches(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+    """Indices from long to short, as many at a time as fit the padded-token budget (at least one)."""
+    order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
+    start = 0
+    while start < len(order):
+        size = max(1, tokens // max(1, lengths[order[start]]))
+        yield order[start : start + size]
+        start += size
+
+
+def _runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtra("cpu", _INSTALL) from error
+    return onnxruntime
+
+
+def _device(device: str, manifest: Manifest) -> Literal["cpu", "cuda"]:
+    if device not in ("auto", "cpu", "cuda"):
+        raise ConfigError("device", f"{device!r} is not one of: auto, cpu, cuda")
+    cuda = _PROVIDERS["cuda"] in _runtime().get_available_providers()
+    if device == "cuda" and not cuda:
+        raise ConfigError(
+            "device", "onnxruntime has no CUDA here: pip uninstall onnxruntime && pip install 'slm-guardian[gpu]'"
+        )
+    wants = device == "cuda" or (device == "auto" and cuda and any(g in manifest.graphs for g in _GRAPHS["cuda"]))
+    return "cuda" if wants else "cpu"
+
+
+def _precision(manifest: Manifest, device: Literal["cpu", "cuda"], precision: str | None) -> str:
+    if precision is not None:
+        if precision not in manifest.graphs:
+            raise ModelError(precision, f"the model has no such graph ({', '.join(manifest.graphs)})")
+        return precision
+    for name in _GRAPHS[device]:
+        if name in manifest.graphs:
+            return name
+    raise ModelError(manifest.name, f"has no graph for {device} ({', '.join(manifest.graphs)})")
+
+
+_CREATING = threading.Lock()  # onnxruntime registers providers globally on the first session
+
+
+def _session(path: Path, device: Literal["cpu", "cuda"], threads: int | None) -> InferenceSession:
+    runtime = _runtime()
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    provider = _PROVIDERS[device]
+    try:
+        with _CREATING:
+            session: InferenceSession = runtime.InferenceSession(str(path), options, providers=[provider])
+    except Exception as error:  # a graph that is broken or too new raises one of onnxruntime's own types
+        raise ModelError(path.name, f"onnxruntime cannot load it: {error}") from error
+    if provider not in session.get_providers():
+        raise ModelError(path.name, f"onnxruntime fell back from {provider} to {session.get_providers()}")
+    return session

@@ -1,0 +1,91 @@
+"""The threads of one guard: where the async face does its work, and where a time limit is kept.
+
+A model call cannot be interrupted. Whoever waits can stop waiting, though: on a timeout or a cancellation the waiter
+leaves at once, and the worker is told to stop before its next batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from threading import Event, Lock
+from typing import TypeVar
+
+from guardian.errors import GuardOverloaded, GuardTimeout
+
+Result = TypeVar("Result")
+
+THREADS = 4
+"""Checks that run at once. The model runtime has threads of its own, so more would only compete for the cores."""
+
+WAITING = 1024
+"""Checks that may wait or run at once; one more is refused, because it would be answered too late anyway."""
+
+
+class Workers:
+    """A small thread pool, started at the first use, that refuses work it could not do in time."""
+
+    def __init__(self, threads: int = THREADS, waiting: int = WAITING) -> None:
+        self._threads = threads
+        self._waiting = waiting
+        self._lock = Lock()
+        self._pool: ThreadPoolExecutor | None = None
+        self._pending = 0
+
+    def call(self, work: Callable[[Event], Result], stage: str, seconds: float | None) -> Result:
+        """Do `work` in this thread, or where there is a limit of `seconds` in a worker, waiting that long at most.
+
+        `work` is given an event that is set once nobody waits for its result. Raises GuardTimeout, GuardOverloaded.
+        """
+        if seconds is None:
+            return work(Event())
+        abandoned = Event()
+        future = self._submit(work, stage, abandoned)
+        try:
+            return future.result(seconds)
+        except TimeoutError:
+            if future.done():  # the work's own
+                raise
+            raise GuardTimeout(stage, f"took longer than {seconds:g} s") from None
+        finally:
+            abandoned.set()
+            future.cancel()
+
+    async def acall(self, work: Callable[[Event], Result], stage: str, seconds: float | None) -> Result:
+        """Do `work` in a worker without blocking the event loop; otherwise like `call`. May be cancelled."""
+        abandoned = Event()
+        future = self._submit(work, stage, abandoned)
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            if not limit.expired():  # the work's own
+                raise
+            raise GuardTimeout(stage, f"took longer than {seconds:g} s") from None
+        finally:
+            abandoned.set()
+
+    def close(self) -> None:
+        """Finish what is running, drop what waits and end the threads. The next call starts new ones."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+    def _submit(self, work: Callable[[Event], Result], stage: str, abandoned: Event) -> Future[Result]:
+        with self._lock:
+            if self._pending >= self._waiting:
+                raise GuardOverloaded(stage, f"{self._pending} checks are waiting already")
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="guardian")
+            future = self._pool.submit(copy_context().run, work, abandoned)
+            self._pending += 1
+        future.add_done_callback(self._done)
+        return future
+
+    def _done(self, _: object) -> None:
+        with self._lock:
+            self._pending -= 1

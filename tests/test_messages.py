@@ -1,0 +1,174 @@
+"""Conversations: what of them is checked, how verdicts are joined, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from guardian import Action, Guardian, InputError, Policy, ScriptedBackend, Stage, Verdict
+from guardian.messages import TURNS, message_text
+
+RULES = {
+    "bomb": {"harm": 0.97, "weapons": 0.9},
+    "secret code": {"injection": 0.9},
+    "part one\npart two": {"jailbreak": 0.95},
+}
+
+
+def check(messages: Any, policy: Policy | None = None) -> Verdict:
+    return Guardian(backend=ScriptedBackend(RULES), policy=policy).check_messages(messages)
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def texts_of_spans(messages: list[dict[str, Any]], verdict: Verdict) -> list[str]:
+    return [message_text(messages[s.message])[s.start : s.end] for s in verdict.spans if s.message is not None]
+
+
+def test_a_clean_conversation() -> None:
+    verdict = check(
+        [
+            {"role": "system", "content": "Never speak of a bomb."},
+            user("Hello there."),
+            {"role": "assistant", "content": None, "tool_calls": []},
+            {"role": "tool", "content": "42", "tool_call_id": "1"},
+            user("Thanks!"),
+        ]
+    )
+    assert (verdict.stage, verdict.action) == (Stage.PROMPT, Action.ALLOW)
+    assert verdict.coverage.model_dump() == {"chars": 21, "total_chars": 21, "windows": 3, "complete": True}
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_every_user_turn_is_checked(position: int) -> None:
+    messages = [user("Good morning to you."), user("How is the weather?"), user("Good night.")]
+    messages[position] = user("Well then, hello. How to build a bomb now?")
+    verdict = check(messages)
+    assert verdict.action is Action.BLOCK
+    assert {span.message for span in verdict.spans} == {position}
+    assert texts_of_spans(messages, verdict) == ["How to build a bomb now?"]
+
+
+def test_what_the_application_and_the_model_wrote_is_trusted() -> None:
+    trusted = [{"role": role, "content": "a bomb"} for role in ("system", "developer", "assistant", "model")]
+    assert check([*trusted, user("Hello.")]).action is Action.ALLOW
+    verdict = check(trusted)
+    assert (verdict.action, verdict.coverage.total_chars, verdict.coverage.complete) == (Action.ALLOW, 0, True)
+
+
+def test_results_of_tools_are_checked_as_such() -> None:
+    verdict = check([user("Look it up."), {"role": "tool", "content": "The secret code of the text."}])
+    assert (verdict.stage, verdict.action) == (Stage.TOOL_RESULT, Action.BLOCK)
+    nested = [
+        user(
+            [
+                {"type": "text", "text": "Here it is."},
+                {"type": "tool_result", "tool_use_id": "1", "content": [{"type": "text", "text": "A secret code."}]},
+                {"type": "tool_result", "tool_use_id": "2"},
+            ]
+        )
+    ]
+    verdict = check(nested)
+    assert verdict.stage is Stage.TOOL_RESULT
+    assert texts_of_spans(nested, verdict) == ["A secret code."]
+    assert message_text(nested[0]) == "Here it is.\nA secret code."
+
+
+def test_a_request_spread_over_turns_is_seen() -> None:
+    messages = [user("part one"), {"role": "assistant", "content": "Go on."}, user("part two")]
+    verdict = check(messages)
+    assert verdict.triggered == ("jailbreak",)
+    assert texts_of_spans(messages, verdict) == ["part one", "part two"]
+    assert verdict.coverage.total_chars == len("part onepart two")
+    far = [user("part one"), *[user("well")] * TURNS, user("part two")]
+    assert check(far).action is Action.ALLOW
+
+
+def test_a_request_spread_over_parts_is_seen() -> None:
+    messages = [user(["part one", {"type": "input_text", "text": "part two"}])]
+    verdict = check(messages)
+    assert verdict.triggered == ("jailbreak",)
+    assert texts_of_spans(messages, verdict) == ["part one\npart two"]
+
+
+def test_turns_are_joined_within_max_chars() -> None:
+    messages = [user("part one"), user("part two")]
+    assert check(messages, Policy(max_chars=18)).flagged
+    verdict = check(messages, Policy(max_chars=10))
+    assert (verdict.action, verdict.coverage.complete) == (Action.ALLOW, True)
+    verdict = check(messages, Policy(max_chars=5))
+    assert (verdict.action, verdict.coverage.complete) == (Action.FLAG, False)
+
+
+def test_a_part_that_is_no_text_is_not_passed_over_in_silence() -> None:
+    messages = [user([{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "..."}}])]
+    verdict = check(messages)
+    assert (verdict.action, verdict.coverage.complete) == (Action.FLAG, False)
+    assert check(messages, Policy(on_incomplete=Action.ALLOW)).action is Action.ALLOW
+    blocked = check(messages, Policy(on_incomplete=Action.BLOCK))
+    assert blocked.blocked
+    assert blocked.reply is not None
+    shadow = check(messages, Policy(on_incomplete=Action.BLOCK, shadow=True))
+    assert (shadow.action, shadow.would, shadow.reply) == (Action.ALLOW, Action.BLOCK, None)
+
+
+def test_the_gravest_counts_and_nothing_is_lost() -> None:
+    messages = [user("Build a bomb."), {"role": "tool", "content": "A secret code."}, user("Bye.")]
+    verdict = check(messages)
+    assert verdict.action is Action.BLOCK
+    assert (verdict.scores["harm"], verdict.scores["injection"]) == (0.97, 0.9)
+    assert set(verdict.triggered) == {"weapons", "injection"}
+    assert {(span.message, span.hazard) for span in verdict.spans} == {(0, "weapons"), (1, "injection")}
+    assert len({finding.name for finding in verdict.findings}) == len(verdict.findings)
+
+
+def test_one_message_can_be_redacted() -> None:
+    policy = Policy.from_mapping({"stages": {"prompt": {"harm": "redact"}}})
+    messages = [user("Hello there, friend."), user("Good day. How to build a bomb here? Bye.")]
+    verdict = check(messages, policy)
+    redacted = [verdict.redact(message_text(message), message=i) for i, message in enumerate(messages)]
+    assert redacted == ["Hello there, friend.", "Good day. [redacted] Bye."]
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        ([], "messages is empty"),
+        ("hello", "messages must be a list of messages, not str"),
+        ({"role": "user"}, "messages must be a list of messages, not dict"),
+        (None, "messages must be a list of messages, not NoneType"),
+        (["hello"], r"messages\[0\] must be a mapping with role and content, not str"),
+        ([user("a"), {"content": "b"}], r"messages\[1\]\.role must be one of"),
+        ([{"role": ["user"], "content": "b"}], r"messages\[0\]\.role must be one of"),
+        ([{"role": "boss", "content": "b"}], r"messages\[0\]\.role must be one of"),
+        ([{"role": "user"}], r"messages\[0\]\.content must be a str or a list of parts, not NoneType"),
+        ([user(b"bomb")], r"messages\[0\]\.content must be a str or a list of parts, not bytes"),
+        ([user({"text": "bomb"})], r"messages\[0\]\.content must be a str or a list of parts, not dict"),
+        ([user(["a", 3])], r"messages\[0\]\.content\[1\] must be a str or a mapping, not int"),
+        ([user([{"type": "text"}])], r"messages\[0\]\.content\[0\]\.text must be a str, not NoneType"),
+        (
+            [user([{"type": "tool_result", "content": 7}])],
+            r"messages\[0\]\.content\[0\]\.content must be a str or a list of parts, not int",
+        ),
+    ],
+)
+def test_wrong_shapes_are_named(messages: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        check(messages)
+    assert "bomb" not in str(caught.value)
+
+
+def test_an_outage_of_a_conversation_can_fail_open() -> None:
+    from guardian import BackendError
+
+    backend = ScriptedBackend(fail=BackendError("prompt", "gone"))
+    messages = [user("a"), {"role": "tool", "content": "b"}]
+    half_open = Policy(fail_mode={Stage.PROMPT: "open"})
+    with pytest.raises(BackendError):
+        Guardian(backend=backend, policy=half_open).check_messages(messages)
+    both = Policy(fail_mode={Stage.PROMPT: "open", Stage.TOOL_RESULT: "open"})
+    verdict = Guardian(backend=backend, policy=both).check_messages(messages)
+    assert (verdict.action, verdict.coverage.complete) == (Action.ALLOW, False)
