@@ -1,0 +1,1 @@
+"""Training room: data mixture, model, loop, calibration, export. torch lives here only."""

@@ -1,0 +1,76 @@
+"""The hand-written corpus: contrast pairs, user traffic, statements, attacks and their honest look-alikes.
+
+Every line was written for this project (Apache-2.0), none was taken from a public data set. Formats: `*.tsv` hold
+`severity<TAB>hazard<TAB>text`; the text files hold one item a line; `injections.txt` holds `goal<TAB>text`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from guardian.errors import ConfigError
+from guardian.taxonomy import HAZARDS
+from guardian.train.examples import CONTROVERSIAL, SAFE, UNSAFE, Example
+from guardian.verdict import Stage
+
+SOURCE = "guardian_corpus"
+LICENCE = "Apache-2.0 (written for guardian)"
+_SEVERITY = {"safe": SAFE, "controversial": CONTROVERSIAL, "unsafe": UNSAFE}
+REQUESTS = ("twins_a.tsv", "twins_b.tsv", "traffic.tsv")
+STATEMENTS = ("statements.tsv",)
+
+
+@cache
+def lines(name: str) -> tuple[str, ...]:
+    """The lines of one corpus file, blank ones left out."""
+    text = files("guardian.train").joinpath("corpus", name).read_text(encoding="utf-8")
+    return tuple(line for line in text.split("\n") if line.strip())
+
+
+def labelled(name: str, stage: Stage) -> list[Example]:
+    """Examples of a severity-labelled file. ConfigError names the line that is wrong."""
+    hazards = {hazard.value for hazard in HAZARDS}
+    found: list[Example] = []
+    for number, line in enumerate(lines(name), 1):
+        parts = line.split("\t")
+        if len(parts) != 3 or parts[0] not in _SEVERITY or parts[1] not in {*hazards, "-"} or not parts[2].strip():
+            raise ConfigError(f"corpus.{name}", f"line {number} is not severity<TAB>hazard<TAB>text")
+        severity = _SEVERITY[parts[0]]
+        found.append(
+            Example(
+                id=f"{SOURCE}/{name}/{number}",
+                stage=stage,
+                text=parts[2],
+                source=SOURCE,
+                severity=severity,
+                hazards=(parts[1],) if severity != SAFE and parts[1] != "-" else None,
+                jailbreak=0 if stage is Stage.PROMPT else None,
+                injection=0,
+            )
+        )
+    return found
+
+
+def corpus_examples() -> list[Example]:
+    """Requests (prompt stage), statements (half prompt, half document stage), honest look-alikes of attacks."""
+    found = [example for name in REQUESTS for example in labelled(name, Stage.PROMPT)]
+    for name in STATEMENTS:
+        rows = labelled(name, Stage.PROMPT)
+        twins = labelled(name, Stage.DOCUMENT)
+        found.extend(row if index % 2 else twin for index, (row, twin) in enumerate(zip(rows, twins, strict=True)))
+    for number, text in enumerate(lines("trigger_benign.txt"), 1):
+        found.append(_benign(f"{SOURCE}/trigger_benign/{number}", Stage.PROMPT, text))
+    for number, text in enumerate(lines("document_benign.txt"), 1):
+        found.append(_benign(f"{SOURCE}/document_benign/{number}", Stage.DOCUMENT, text))
+    return found
+
+
+def injection_texts() -> list[str]:
+    """Indirect injections, without their goal column."""
+    return [line.split("\t", 1)[1] for line in lines("injections.txt")]
+
+
+def _benign(identity: str, stage: Stage, text: str) -> Example:
+    jailbreak = 0 if stage is Stage.PROMPT else None
+    return Example(identity, stage, text, SOURCE, severity=SAFE, jailbreak=jailbreak, injection=0)

@@ -1,0 +1,61 @@
+"""The training example: one text with whatever labels are known for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from guardian.errors import InputError
+from guardian.verdict import Stage
+
+SAFE, CONTROVERSIAL, UNSAFE = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled text. `None` means the label is not known: that head gets no gradient from it.
+
+    `severity` is the harm of a prompt or document (0 safe, 1 controversial, 2 unsafe), `response_severity` that of
+    an answer. `context` is the task a document is used for, or the prompt an answer replies to.
+    """
+
+    id: str
+    stage: Stage
+    text: str
+    source: str
+    context: str | None = None
+    severity: int | None = None
+    hazards: tuple[str, ...] | None = None
+    jailbreak: int | None = None
+    injection: int | None = None
+    response_severity: int | None = None
+    refusal: int | None = None
+    lang: str = "en"
+    group: str = ""
+
+
+def write_examples(path: Path, examples: Iterable[Example]) -> int:
+    """Write JSON lines, one example each, leaving unknown labels out. Returns the number of rows."""
+    count = 0
+    with path.open("w", encoding="utf-8") as out:
+        for example in examples:
+            row = {key: value for key, value in asdict(example).items() if value is not None}
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def read_examples(path: Path) -> Iterator[Example]:
+    """Read what `write_examples` wrote; InputError names the line that is wrong."""
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line)
+                row["stage"] = Stage(row["stage"])
+                if row.get("hazards") is not None:
+                    row["hazards"] = tuple(row["hazards"])
+                yield Example(**row)
+            except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+                raise InputError(f"{path}: line {number} is not a training example: {error}") from error

