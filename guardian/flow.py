@@ -89,13 +89,19 @@ def judge(
     tallies = [Tally(job, floors_of[job.stage], scanned=_reach(job, policy)) for job in jobs]
     for (tally, part), scores in scorer.run(_windows(tallies, backend)):
         tally.add(part.scored(scores))
-    decisions = [decide(policy, t.job.stage, t.scores, backend.thresholds, t.windows, t.complete) for t in tallies]
+    decisions = [_decision(tally, policy, backend) for tally in tallies]
     spans = _spans(tallies, decisions, scorer, refine=policy.refine_spans)
     timings = {"score": scorer.seconds * 1e3, "total": (perf_counter() - began) * 1e3}
     return [
         _verdict(tally, decision, found, policy, backend, timings)
         for tally, decision, found in zip(tallies, decisions, spans, strict=True)
     ]
+
+
+def _decision(tally: Tally, policy: Policy, backend: Backend) -> Decision:
+    passages = [part.scores for part in tally.suspects]
+    stage, thresholds = tally.job.stage, backend.thresholds
+    return decide(policy, stage, tally.scores, thresholds, tally.windows, tally.complete, passages)
 
 
 def _reach(job: Job, policy: Policy) -> int:

@@ -127,6 +127,11 @@ class Guardian:
         """The model in use; loads it."""
         return self._loaded().ref
 
+    @property
+    def backend(self) -> Backend:
+        """What gives the scores; loads it. For evaluation and for those who want scores without a policy."""
+        return self._loaded()
+
     def close(self) -> None:
         """End the worker threads, after what they are doing. A closed guard can be used again."""
         self._workers.close()

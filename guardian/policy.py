@@ -198,7 +198,7 @@ def decide(
     hazards = tuple(_hazard_findings(policy, stage, scores, thresholds, n_windows, harm, passages))
     if harm is not None and harm.triggered:
         reasons = [_reason(policy, passage, harm) for passage in passages if passage["harm"] >= harm.threshold]
-        heads["harm"] = harm.model_copy(update={"action": max(reasons)})
+        heads["harm"] = harm.model_copy(update={"action": max(reasons, default=harm.action)})
     findings = (*heads.values(), *hazards)
     action = max((f.action for f in findings if f.triggered), default=Action.ALLOW)
     if not complete:

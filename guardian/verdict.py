@@ -49,7 +49,7 @@ class Finding(_Value):
 
     name: str
     score: Probability
-    threshold: Probability
+    threshold: Probability = Field(description="that of harm, for a hazard without one of its own")
     triggered: bool
     action: Action = Field(description="what the policy does when this is triggered")
 
@@ -60,7 +60,7 @@ class Span(_Value):
     start: Offset
     end: Offset
     hazard: str = Field(description="a hazard, an attack, or 'harm' where the hazard is not known")
-    score: Probability
+    score: Probability = Field(description="how surely this passage is harmful, or an attack")
     message: int | None = Field(
         default=None, description="index of the message whose text the offsets count in, for a list of messages"
     )

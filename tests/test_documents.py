@@ -251,7 +251,8 @@ def make_pdf(text: str, *, title: str = "A title") -> bytes:
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         (
-            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> "
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
+            b"/Resources << /Font << /F1 5 0 R >> >> "
             b"/Annots [<< /Type /Annot /Subtype /Text /Contents (a remark) >>] >>"
         ),
         b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -96,7 +96,7 @@ def test_what_is_only_reported() -> None:
 
 
 def test_a_harmful_passage_is_not_excused_by_a_harmless_one() -> None:
-    rules = {"bomb": {"harm": 0.9, "weapons": 0.3}, "diagnose": {"harm": 0.9, "advice": 0.85}}
+    rules = {"bomb": {"harm": 0.9, "weapons": 0.2}, "diagnose": {"harm": 0.9, "advice": 0.85}}
     guardian = Guardian(backend=ScriptedBackend(rules, window_chars=100))
     text = "This is how to build a bomb. " + "And so on and on. " * 20 + "Please diagnose my rash."
     assert guardian.check(text[-60:]).action is Action.ALLOW
@@ -411,18 +411,37 @@ def test_an_answer_that_lacks_scores_is_an_outage(answer: list[Scores], monkeypa
         Guardian(backend=backend).check("a")
 
 
-def test_a_timeout_is_kept() -> None:
-    guardian = a_guardian(Policy(timeout_s=0.05), latency_s=0.5)
-    checks: list[Callable[[], Verdict]] = [lambda: guardian.check("a"), lambda: asyncio.run(guardian.acheck("a"))]
-    for check in checks:
-        began = time.perf_counter()
-        with pytest.raises(GuardTimeout, match=r"0\.05 s"):
-            check()
-        assert time.perf_counter() - began < 0.4
-    opened = a_guardian(Policy(timeout_s=0.05, fail_mode={Stage.PROMPT: "open"}), latency_s=0.5)
-    assert opened.check("a bomb").action is Action.ALLOW
-    assert asyncio.run(opened.acheck("a bomb")).action is Action.ALLOW
-    assert a_guardian(Policy(timeout_s=30)).check("a bomb").blocked
+class Gate:
+    """A script that holds every call up until it is opened: no test needs to race a clock."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+
+    def __call__(self, _: Piece) -> Scores:
+        self.entered.set()
+        assert self.open.wait(60)
+        return {}
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.open.set()
+
+
+def test_a_timeout_is_kept_whatever_the_backend_does(gate: Gate) -> None:
+    guardian = Guardian(backend=ScriptedBackend(gate), policy=Policy(timeout_s=0.05))
+    with pytest.raises(GuardTimeout, match=r"0\.05 s"):
+        guardian.check("a")
+    with pytest.raises(GuardTimeout, match=r"0\.05 s"):
+        asyncio.run(guardian.acheck("a"))
+    policy = Policy(timeout_s=0.05, fail_mode={Stage.PROMPT: "open"})
+    opened = Guardian(backend=ScriptedBackend(gate), policy=policy)
+    assert opened.check("a").action is Action.ALLOW
+    assert asyncio.run(opened.acheck("a")).action is Action.ALLOW
+    assert a_guardian(Policy(timeout_s=60)).check("a bomb").blocked
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -432,12 +451,13 @@ def test_a_timeout_error_of_the_backend_is_its_own(asynchronous: bool) -> None:
         asyncio.run(guardian.acheck("a")) if asynchronous else guardian.check("a")
 
 
-def test_work_that_nobody_waits_for_stops_at_the_next_batch() -> None:
-    guardian = a_guardian(Policy(timeout_s=0.05), latency_s=0.1)
+def test_work_that_nobody_waits_for_stops_at_the_next_batch(gate: Gate) -> None:
+    guardian = Guardian(backend=ScriptedBackend(gate), policy=Policy(timeout_s=0.05))
     with pytest.raises(GuardTimeout):
         guardian.check_many([f"text {number}" for number in range(64 * 20)])
+    gate.open.set()
     guardian.close()  # waits for the worker
-    assert len(backend_of(guardian).calls) <= 2
+    assert len(backend_of(guardian).calls) <= 1
 
 
 # --- async and threads -----------------------------------------------------------------------------------------------
@@ -466,38 +486,37 @@ def test_async_twins_give_the_same_verdicts() -> None:
     assert [alike(verdict) for verdict in asyncio.run(twins())] == [alike(verdict) for verdict in plain]
 
 
-def test_the_loop_is_never_blocked() -> None:
-    guardian = a_guardian(latency_s=0.3)
+def test_the_loop_is_never_blocked(gate: Gate) -> None:
+    guardian = Guardian(backend=ScriptedBackend(gate))
 
-    async def main() -> float:
-        longest = 0.0
-        check = asyncio.create_task(guardian.acheck("a bomb"))
-        while not check.done():
-            before = time.perf_counter()
-            await asyncio.sleep(0.005)
-            longest = max(longest, time.perf_counter() - before)
-        assert (await check).blocked
-        return longest
+    async def main() -> None:
+        check = asyncio.create_task(guardian.acheck("a"))
+        assert await asyncio.to_thread(gate.entered.wait, 60)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not check.done()
+        gate.open.set()
+        assert not (await check).flagged
 
-    assert asyncio.run(main()) < 0.2
+    asyncio.run(main())
 
 
-def test_a_cancelled_check_leaves_at_once_and_the_guard_goes_on() -> None:
-    guardian = a_guardian(latency_s=0.2)
+def test_a_cancelled_check_leaves_at_once_and_the_guard_goes_on(gate: Gate) -> None:
+    guardian = Guardian(backend=ScriptedBackend(gate))
 
     async def main() -> None:
         check = asyncio.create_task(guardian.acheck_many([f"text {number}" for number in range(64 * 20)]))
-        await asyncio.sleep(0.05)
-        began = time.perf_counter()
+        assert await asyncio.to_thread(gate.entered.wait, 60)
         check.cancel()
         with pytest.raises(asyncio.CancelledError):
             await check
-        assert time.perf_counter() - began < 0.15
-        assert (await guardian.acheck("a bomb")).blocked
+        assert not gate.open.is_set()
+        gate.open.set()
+        assert not (await guardian.acheck("a")).flagged
 
     asyncio.run(main())
     guardian.close()
-    assert len(backend_of(guardian).calls) <= 3
+    assert [len(call) for call in backend_of(guardian).calls] == [64, 1]
 
 
 def test_one_guard_serves_many_threads_and_tasks_and_loops() -> None:
@@ -517,8 +536,6 @@ def test_one_guard_serves_many_threads_and_tasks_and_loops() -> None:
     with ThreadPoolExecutor(6) as pool:
         results = [*pool.map(in_a_thread, range(3)), *pool.map(in_a_loop, range(3))]
     assert all(result == expected for result in results)
-    names = {thread.name for thread in threading.enumerate() if thread.name.startswith("guardian")}
-    assert len(names) <= 4
     guardian.close()
 
 
@@ -540,23 +557,29 @@ def test_context_variables_reach_the_worker() -> None:
     assert seen == ["42"]
 
 
-def test_too_many_waiting_checks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    guardian = a_guardian(latency_s=0.1)
+def test_too_many_waiting_checks_are_refused(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    guardian = Guardian(backend=ScriptedBackend(gate))
     monkeypatch.setattr(guardian, "_workers", Workers(threads=1, waiting=2))
 
-    async def main() -> list[Verdict | BaseException]:
-        return await asyncio.gather(*(guardian.acheck(f"bomb {n}") for n in range(4)), return_exceptions=True)
+    async def main() -> None:
+        accepted = [asyncio.create_task(guardian.acheck(f"text {number}")) for number in range(2)]
+        await asyncio.sleep(0)
+        for _ in range(2):
+            with pytest.raises(GuardOverloaded, match="2 checks"):
+                await guardian.acheck("one more")
+        gate.open.set()
+        assert not any(verdict.flagged for verdict in await asyncio.gather(*accepted))
+        await guardian.acheck("there is room again")
 
-    results = asyncio.run(main())
-    assert [isinstance(result, GuardOverloaded) for result in results] == [False, False, True, True]
-    assert asyncio.run(guardian.acheck("a bomb")).blocked
+    asyncio.run(main())
 
 
 def test_closing_ends_the_threads_and_the_guard_can_be_used_again() -> None:
+    before = set(threading.enumerate())
     with a_guardian() as guardian:
         asyncio.run(guardian.acheck("a"))
-        assert guardian.check("a bomb").blocked
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("guardian")]
+        assert set(threading.enumerate()) - before
+    assert not set(threading.enumerate()) - before
     assert asyncio.run(guardian.acheck("a bomb")).blocked
     guardian.close()
     guardian.close()

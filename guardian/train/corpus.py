@@ -17,7 +17,7 @@ from guardian.verdict import Stage
 SOURCE = "guardian_corpus"
 LICENCE = "Apache-2.0 (written for guardian)"
 _SEVERITY = {"safe": SAFE, "controversial": CONTROVERSIAL, "unsafe": UNSAFE}
-REQUESTS = ("twins_a.tsv", "twins_b.tsv", "traffic.tsv")
+REQUESTS = ("twins_a.tsv", "twins_b.tsv", "traffic.tsv", "twins_c.tsv", "twins_d.tsv", "twins_e.tsv")
 STATEMENTS = ("statements.tsv",)
 
 

@@ -68,7 +68,8 @@ def build_mix(
     data: Path, out: Path, *, mix: str = "permissive", seed: int = 13, scale: float = 1.0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> MixReport:
-    """Build the mixture of `data` into `out` (train.jsonl, calibration.jsonl, test.jsonl, mix.json, mix.md).
+    """Build the mixture of `data` into `out` (train.jsonl, calibration.jsonl, test.jsonl, mix.json, mix.md),
+    and injections.txt: injected sentences that no training row holds.
 
     `scale` shrinks every source and generator for quick trials. Raises ConfigError for a bad mix or a missing file.
     """
@@ -91,6 +92,8 @@ def build_mix(
         progress(f"generating {split}")
         final[split] = _with_generated(rows[split], split, random.Random(f"{seed}/{split}"), scale)
         write_examples(out / f"{split}.jsonl", final[split])
+    held_out = [t for split in SPLITS[1:] for t in _of_split(corpus.injection_texts(), split)]
+    (out / "injections.txt").write_text("\n".join(held_out) + "\n", encoding="utf-8")  # needles for `guardian eval`
     report = MixReport(mix, seed, _count(final), _licences(sources), merged, conflicts, alike)
     (out / "mix.md").write_text(report.table(), encoding="utf-8")
     summary = {"mix": mix, "seed": seed, "scale": scale, "rows": report.rows, "licences": report.licences}

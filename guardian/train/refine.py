@@ -72,16 +72,16 @@ def cross_annotate(
     examples: Sequence[Example], scores: Scores, *, low: float = 0.08, high: float = 0.92
 ) -> tuple[list[Example], Counter[str]]:
     """Relabel rows the model firmly contradicts: controversial, or unknown for generated documents (the cut may have
-    left the harm out). Rows of trusted sources keep their label. Returns the rows and what was done, by source."""
+    left the harm out). Returns the rows and what was done, by source."""
     done: Counter[str] = Counter()
     found: list[Example] = []
     for example, p, q in zip(examples, scores.harm.tolist(), scores.response_harm.tolist(), strict=True):
         new = example
-        if example.source not in TRUSTED and example.severity is not None:
+        if example.severity is not None:
             if (example.severity == UNSAFE and p < low) or (example.severity == SAFE and p > high):
                 made = example.source == generate.SOURCE
                 new = replace(example, severity=None if made else CONTROVERSIAL)
-        if example.source not in TRUSTED and example.response_severity is not None:
+        if example.response_severity is not None:
             if (example.response_severity == UNSAFE and q < low) or (example.response_severity == SAFE and q > high):
                 new = replace(example, response_severity=CONTROVERSIAL)
         if new is not example:
@@ -131,6 +131,15 @@ def _rehearsed(example: Example, seed: int) -> bool:
     return hash_share(f"{seed}/second/{example.id}") < REHEARSED.get(name, 1.0)
 
 
+def _doubtful(example: Example) -> bool:
+    """Whether a firm contradiction would mean more about the label than about the model."""
+    if example.source in TRUSTED or example.lang != "en":
+        return False
+    if example.source == generate.SOURCE:  # a benign document is benign; a cut may have left the harm out
+        return "/document/harmful/" in example.id or "/late-harm/" in example.id
+    return example.severity is not None or example.response_severity is not None
+
+
 def refine(
     run: Path, mix: Path, out: Path, *, seed: int = 13, sentences: int = 3000,
     progress: Callable[[str], None] = lambda _: None,
@@ -143,10 +152,10 @@ def refine(
     recipe = json.loads((run / "weights" / "training.json").read_text(encoding="utf-8"))["recipe"]
     encoder = Encoder.load(run / "tokenizer.json", MINI_CONTROLS, window=recipe["window"], context=recipe["context"])
     examples = [e for e in read_examples(mix / "train.jsonl") if _rehearsed(e, seed)]
-    doubtful = [e for e in examples if e.source not in TRUSTED and (e.severity, e.response_severity) != (None, None)]
-    progress(f"scoring {len(doubtful)} rows")
+    doubtful = [e for e in examples if _doubtful(e)]
+    progress(f"scoring {len(doubtful)} of {len(examples)} rows")
     rows, done = cross_annotate(doubtful, score(model, encoder, doubtful))
-    rows = [*rows, *(e for e in examples if e.source in TRUSTED or (e.severity, e.response_severity) == (None, None))]
+    rows += [e for e in examples if not _doubtful(e)]
     progress("looking for feared words")
     feared = feared_words(model, encoder)
     rng = random.Random(seed)
@@ -156,7 +165,7 @@ def refine(
     extra = mined(hosts, words, sentences, rng)
     out.mkdir(parents=True, exist_ok=True)
     write_examples(out / "train.jsonl", [*rows, *extra])
-    for name in ("calibration.jsonl", "test.jsonl", "mix.md"):
+    for name in ("calibration.jsonl", "test.jsonl", "mix.md", "injections.txt"):
         (out / name).write_bytes((mix / name).read_bytes())
     summary = json.loads((mix / "mix.json").read_text(encoding="utf-8"))
     summary["rows"][SOURCE] = {"train": len(extra)}

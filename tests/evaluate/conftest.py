@@ -42,10 +42,10 @@ def harmful(n: int) -> dict[str, Any]:
     return row(n, f"{EVIL} number {n}", 1, category="Physical harm and Violence")
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Small files under the names of the real ones."""
-    folder = tmp_path / "data"
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small files under the names of the real ones. Tests only read them."""
+    folder = tmp_path_factory.mktemp("evaluate") / "data"
     benign = [row(n, f"how do I kill a python process with id {n}", 0) for n in range(20)]
     write(folder / "eval/simplesafetytests.jsonl.gz", [harmful(n) for n in range(10)])
     write(folder / "eval/jailbreakbench.jsonl.gz", [harmful(n + 10) for n in range(8)] + benign)
@@ -83,11 +83,15 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def backend() -> ScriptedBackend:
+def scripted() -> ScriptedBackend:
     return ScriptedBackend(
         {"bomb": {"harm": 0.9, "violence": 0.8}, "disregard": {"injection": 0.95}, "can not help": {"refusal": 0.9}}
     )
+
+
+@pytest.fixture
+def backend() -> ScriptedBackend:
+    return scripted()
 
 
 @pytest.fixture

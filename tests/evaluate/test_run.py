@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from guardian.policy import Policy
 from guardian.scoring.backend import Piece
 from guardian.scoring.fake import ScriptedBackend
 from guardian.verdict import Stage
-from tests.evaluate.conftest import INJECTION, write
+from tests.evaluate.conftest import INJECTION, scripted, write
 
 
 def _shy(pieces: list[Piece]) -> list[dict[str, float]]:
@@ -34,26 +35,41 @@ def make_shy() -> object:
     return _shy
 
 
-@pytest.fixture
-def heldout(tmp_path: Path) -> Path:
+@dataclass(frozen=True)
+class Run:
+    results: Results
+    backend: ScriptedBackend
+    out: Path
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One evaluation with everything on, for all tests that only look at it."""
+    out, backend = tmp_path_factory.mktemp("run"), scripted()
     rows = [{"text": f"{INJECTION} {n}", "stage": "document", "source": "mail", "injection": 1} for n in range(6)]
     rows += [{"text": f"Nothing to see {n}", "stage": "document", "source": "mail", "injection": 0} for n in range(6)]
-    return write(tmp_path / "heldout.jsonl", rows)
-
-
-@pytest.fixture
-def results(guardian: Guardian, backend: ScriptedBackend, data: Path, heldout: Path, tmp_path: Path) -> Results:
-    return run_evaluation(
-        guardian,
+    results = run_evaluation(
+        Guardian(backend=backend),
         data=data,
         benchmarks=None,
-        out=tmp_path / "out",
+        out=out,
         compare=["fp32=tests.evaluate.test_run:make_shy"],
         bootstrap=50,
         options=Options(
-            heldout=heldout, backend=backend, trials=4, lengths=(100, 300), depths=(0.0, 0.5), command="guardian eval"
+            heldout=write(out / "heldout.jsonl", rows),
+            backend=backend,
+            trials=4,
+            lengths=(100, 300),
+            depths=(0.0, 0.5),
+            command="guardian eval",
         ),
     )
+    return Run(results, backend, out)
+
+
+@pytest.fixture
+def results(run: Run) -> Results:
+    return run.results
 
 
 def test_figures_of_a_known_detector(results: Results) -> None:
@@ -76,10 +92,10 @@ def test_figures_of_a_known_detector(results: Results) -> None:
     assert {group.name for group in pool.groups} > {"JailbreakBench behaviours"}
 
 
-def test_stages_and_context_reach_the_model(results: Results, backend: ScriptedBackend) -> None:
-    pieces = {piece for call in backend.calls for piece in call}
+def test_stages_and_context_reach_the_model(run: Run) -> None:
+    pieces = {piece for call in run.backend.calls for piece in call}
     assert any(piece.stage is Stage.RESPONSE and piece.context == "question" for piece in pieces)
-    answers = results.of("beavertails")
+    answers = run.results.of("beavertails")
     assert answers is not None
     assert answers.figure("f1").value == 1.0
 
@@ -122,14 +138,14 @@ def test_targets_are_judged(results: Results) -> None:
     assert outcome["Held-out injection, recall at 1 % FPR"].held is True
 
 
-def test_results_file_round_trips(results: Results, tmp_path: Path) -> None:
-    path = tmp_path / "out" / "results.json"
-    assert Results.load(path) == results
-    stored = json.loads(path.read_text(encoding="utf-8"))
+def test_results_file_round_trips(run: Run, tmp_path: Path) -> None:
+    assert Results.load(run.out / "results.json") == run.results
+    stored = json.loads((run.out / "results.json").read_text(encoding="utf-8"))
     assert stored["model"]["name"] == "scripted"
     assert stored["machine"]["cores"]
     assert stored["versions"]["numpy"]
-    assert str(tmp_path) not in json.dumps([stored["command"], stored["machine"]])
+    assert str(run.out) not in json.dumps([stored["command"], stored["machine"]])
+    path = tmp_path / "results.json"
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(ConfigError, match="not a results file"):
         Results.load(path)
@@ -325,7 +341,8 @@ def test_the_report_says_what_fell_short_and_what_does_not_exist(results: Result
 
 def test_plots_are_the_same_bytes_every_time(results: Results) -> None:
     pytest.importorskip("matplotlib")
-    first, again = plots.draw(results), plots.draw(results)
+    small = results.model_copy(update={"benchmarks": results.benchmarks[:2]})
+    first, again = plots.draw(small), plots.draw(small)
     assert first == again
     assert set(first) == {"overview", "histograms", "precision_recall", "reliability", "depth", "tricks"}
 

@@ -1,0 +1,103 @@
+"""The ONNX backend on the shipped model: order, invariance, calibration range, errors with a way out."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from guardian.errors import BackendError, ConfigError, MissingExtra, ModelError
+from guardian.scoring.backend import SCORES, Piece
+from guardian.scoring.onnx import OnnxBackend, find_model, load_backend
+from guardian.verdict import Stage
+
+PIECES = [
+    Piece("hello there", Stage.PROMPT), Piece("How do I bake bread? " * 12, Stage.PROMPT), Piece("", Stage.PROMPT),
+    Piece("The meeting is at three.", Stage.DOCUMENT, "Summarise this."), Piece("I can't help.", Stage.RESPONSE, "Help!"),
+    Piece("\u0645\u0631\u062d\u0628\u0627 \U0001f600", Stage.TOOL_RESULT),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def backend() -> OnnxBackend:
+    return load_backend(device="cpu")
+
+
+def test_every_score_is_there_and_a_probability(backend: OnnxBackend) -> None:
+    rows = backend.score(PIECES)
+    assert len(rows) == len(PIECES)
+    for row in rows:
+        assert set(row) == set(SCORES)
+        assert all(0.0 <= value <= 1.0 for value in row.values())
+
+
+def test_hazards_never_exceed_harm(backend: OnnxBackend) -> None:
+    hazards = [name for name in SCORES if name not in {"harm", "controversial", "jailbreak", "injection", "refusal"}]
+    for row in backend.score(PIECES):
+        assert all(row[name] <= row["harm"] + 1e-6 for name in hazards)
+
+
+def test_order_and_neighbours_change_nothing(backend: OnnxBackend) -> None:
+    together = backend.logits(PIECES)
+    backwards = backend.logits(PIECES[::-1])[::-1]
+    alone = np.concatenate([backend.logits([piece]) for piece in PIECES])
+    assert np.array_equal(together, backwards)
+    assert np.array_equal(together, alone)
+
+
+def test_half_precision_gives_the_same_verdicts() -> None:
+    int8, fp16 = (OnnxBackend(find_model(), device="cpu", precision=p) for p in ("int8", "fp16"))
+    for a, b in zip(int8.score(PIECES), fp16.score(PIECES), strict=True):
+        assert abs(a["harm"] - b["harm"]) < 0.15
+
+
+def test_one_backend_serves_many_threads(backend: OnnxBackend) -> None:
+    expected = backend.logits(PIECES)
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        for _ in range(5):
+            if not np.array_equal(backend.logits(PIECES), expected):
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_nothing_to_score(backend: OnnxBackend) -> None:
+    assert backend.score([]) == []
+
+
+def test_a_piece_that_is_too_long_is_refused_not_cut(backend: OnnxBackend) -> None:
+    with pytest.raises(BackendError, match="cut it with windows"):
+        backend.score([Piece("word " * 3000, Stage.PROMPT)])
+
+
+def test_windows_cover_the_text_and_fit(backend: OnnxBackend) -> None:
+    text = "The quick brown fox, of 1905, jumps. " * 400
+    ranges = list(backend.windows(text))
+    assert (ranges[0][0], ranges[-1][1]) == (0, len(text))
+    assert all(b[0] <= a[1] for a, b in zip(ranges, ranges[1:], strict=False))
+    backend.score([Piece(text[a:b], Stage.DOCUMENT) for a, b in ranges[:3]])
+
+
+def test_without_a_runtime_both_install_lines_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtra, match=r"slm-guardian\[cpu\].*slm-guardian\[gpu\]"):
+        load_backend()
+
+
+def test_wrong_names_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"nonesuch.*guardian-mini"):
+        load_backend("nonesuch")
+    with pytest.raises(ModelError, match=r"guardian\.json"):
+        load_backend(tmp_path)
+    with pytest.raises(ConfigError, match="device"):
+        load_backend(device="tpu")  # type: ignore[arg-type]
