@@ -25,8 +25,10 @@ export PYTHONPYCACHEPREFIX := $(CACHE)/pycache
 export XDG_CACHE_HOME := $(CACHE)
 export MPLCONFIGDIR := $(CACHE)/matplotlib
 export HF_HOME := $(CACHE)/huggingface
-# A Python path or an active environment of the caller's must not leak into ours.
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# guardian switches the telemetry of onnxruntime off; this is for what imports onnxruntime by itself (optimum).
+export ORT_DISABLE_TELEMETRY := 1
+# What the caller has set for another Python must not leak into ours.
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
 # 1 makes a missing model, wheel or extra fail the tests that need it; empty skips them.
 STRICT ?= 1

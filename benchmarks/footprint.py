@@ -35,7 +35,8 @@ def main() -> None:
             venv.create(place, with_pip=True)
         limit = ["-c", str(arguments.constraint.absolute())] if arguments.constraint else []
         subprocess.run(
-            [full / "bin" / "python", "-m", "pip", "install", "-q", *limit, f"{arguments.wheel.absolute()}[cpu]"], check=True
+            [full / "bin" / "python", "-m", "pip", "install", "-q", *limit, f"{arguments.wheel.absolute()}[cpu]"],
+            check=True,
         )
         subprocess.run([full / "bin" / "python", "-m", "compileall", "-q", full / "lib"], check=False)
         subprocess.run([empty / "bin" / "python", "-m", "compileall", "-q", empty / "lib"], check=False)

@@ -63,7 +63,7 @@ def latency(repeat: int) -> list[dict[str, object]]:
         bare: list[float] = []
         full: list[float] = []
         for number in range(repeat + 20):
-            one = milliseconds(lambda: backend._session.run(["logits"], feed))  # noqa: B023
+            one = milliseconds(lambda: backend._session.run(["logits"], feed))  # noqa: B023, SLF001
             two = milliseconds(lambda: guard.check(text))  # noqa: B023
             if number >= 20:
                 bare.append(one)
@@ -75,14 +75,17 @@ def latency(repeat: int) -> list[dict[str, object]]:
 
 def document(words: int = 20_000, repeat: int = 3) -> dict[str, float]:
     """Seconds for a benign document of `words` words, every window read."""
-    text = "\n\n".join(
-        f"Section {n}. " + " ".join((WORDS.split() * 12)[:190]) + "." for n in range(words // 192 + 1)
-    )
+    text = "\n\n".join(f"Section {n}. " + " ".join((WORDS.split() * 12)[:190]) + "." for n in range(words // 192 + 1))
     guard = Guardian(backend=load_backend(device="cpu"))
     times = [milliseconds(lambda: guard.check_document(text)) / 1e3 for _ in range(repeat)]
     windows = guard.check_document(text).coverage.windows
-    return {"words": len(text.split()), "windows": windows, "seconds": statistics.median(times),
-            "low": min(times), "high": max(times)}
+    return {
+        "words": len(text.split()),
+        "windows": windows,
+        "seconds": statistics.median(times),
+        "low": min(times),
+        "high": max(times),
+    }
 
 
 COLD = """
@@ -102,8 +105,11 @@ def cold(repeat: int = 7) -> dict[str, dict[str, float]]:
     """Import, first verdict (both from inside a fresh process; the interpreter's own start apart), peak memory."""
     runs = [json.loads(subprocess.check_output([sys.executable, "-c", COLD], text=True)) for _ in range(repeat + 1)]
     return {
-        key: {"p50": statistics.median(r[key] for r in runs[1:]), "low": min(r[key] for r in runs[1:]),
-              "high": max(r[key] for r in runs[1:])}
+        key: {
+            "p50": statistics.median(r[key] for r in runs[1:]),
+            "low": min(r[key] for r in runs[1:]),
+            "high": max(r[key] for r in runs[1:]),
+        }
         for key in runs[0]
     }
 
@@ -124,18 +130,27 @@ def main() -> None:
     import onnxruntime
 
     results = {
-        "machine": cpu_name(), "python": platform.python_version(), "onnxruntime": onnxruntime.__version__,
-        "cold": cold(), "latency": latency(arguments.repeat), "document": document(),
+        "machine": cpu_name(),
+        "python": platform.python_version(),
+        "onnxruntime": onnxruntime.__version__,
+        "cold": cold(),
+        "latency": latency(arguments.repeat),
+        "document": document(),
     }
     print(f"{results['machine']}, Python {results['python']}, onnxruntime {results['onnxruntime']}\n")
-    print("| tokens | bare ONNX call p50 (p10-p95) ms | check p50 (p10-p95) ms | overhead p50 ms |\n| --- | --- | --- | --- |")
+    print("| tokens | bare ONNX call p50 (p10-p95) ms | check p50 (p10-p95) ms | overhead p50 ms |")
+    print("| --- | --- | --- | --- |")
     for row in results["latency"]:  # type: ignore[attr-defined]
         bare, full, over = row["bare"], row["check"], row["overhead"]
-        print(f"| {row['tokens']} | {bare['p50']:.2f} ({bare['p10']:.2f}-{bare['p95']:.2f}) | "
-              f"{full['p50']:.2f} ({full['p10']:.2f}-{full['p95']:.2f}) | {over['p50']:.2f} |")
+        print(
+            f"| {row['tokens']} | {bare['p50']:.2f} ({bare['p10']:.2f}-{bare['p95']:.2f}) | "
+            f"{full['p50']:.2f} ({full['p10']:.2f}-{full['p95']:.2f}) | {over['p50']:.2f} |"
+        )
     doc = results["document"]
-    print(f"\nDocument of {doc['words']:,} words, {doc['windows']} windows: {doc['seconds']:.2f} s "  # type: ignore[index]
-          f"({doc['low']:.2f}-{doc['high']:.2f})")  # type: ignore[index]
+    print(
+        f"\nDocument of {doc['words']:,} words, {doc['windows']} windows: {doc['seconds']:.2f} s "  # type: ignore[index]
+        f"({doc['low']:.2f}-{doc['high']:.2f})"
+    )  # type: ignore[index]
     for key, value in results["cold"].items():  # type: ignore[attr-defined]
         print(f"{key}: {value['p50']:.2f} ({value['low']:.2f}-{value['high']:.2f})")
     if arguments.json:

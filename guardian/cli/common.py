@@ -90,6 +90,10 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
             if kwargs.get("debug"):
                 raise
             fail(str(error) if isinstance(error, GuardianError) else _os_message(error))
+        except ModuleNotFoundError as error:  # extras are told of by MissingExtra; this is an install gone wrong
+            if kwargs.get("debug"):
+                raise
+            fail(f"{error.name} cannot be imported: guardian is not installed as a whole (pip install slm-guardian)")
         except KeyboardInterrupt:
             complain("interrupted")
             raise typer.Exit(Exit.INTERRUPTED) from None

@@ -84,8 +84,31 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="The folder of the mixture the model was trained on: adds its held-out rows as benchmarks, its unseen "
-            "injections for long documents, and the TF-IDF baseline.",
+            help="The mixture the model was trained on; stands for the three options that follow.",
+            show_default=False,
+            rich_help_panel=_MORE,
+        ),
+    ] = None,
+    heldout: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Its test.jsonl: adds the held-out benchmarks.",
+            show_default=False,
+            rich_help_panel=_MORE,
+        ),
+    ] = None,
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Its train.jsonl: adds the TF-IDF baseline.", show_default=False, rich_help_panel=_MORE
+        ),
+    ] = None,
+    injections: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Its injections.txt: unseen ones for long documents.",
             show_default=False,
             rich_help_panel=_MORE,
         ),
@@ -125,9 +148,10 @@ def evaluate(
     guardian = common.open_guardian(model, chosen, device)
     scorers, others = _compared(compare or [], model, chosen, device)
     own = names is not None and data is None  # tricks and long documents need the benchmark files
+    files = _of_mix(mix, {"heldout": heldout, "train": train, "injections": injections})
     options = Options(
-        train=train, heldout=heldout, injections=injections, limit=limit, scorers=scorers, tricks=tricks and not own,
-        long_documents=documents and not own,
+        train=files.get("train"), heldout=files.get("heldout"), injections=files.get("injections"), limit=limit,
+        scorers=scorers, tricks=tricks and not own, long_documents=documents and not own,
     )  # fmt: skip
     with Bar(wanted=not no_progress) as bar:
         results = run_evaluation(
@@ -160,14 +184,14 @@ def _wanted(data: Path | None, names: list[str] | None, own: str | None) -> tupl
     return chosen or None, data or Path.cwd()
 
 
-def _of_mix(mix: Path | None) -> dict[str, Path]:
-    """What the evaluation takes from a mixture's folder."""
-    if mix is None:
-        return {}
-    files = {"train": mix / "train.jsonl", "heldout": mix / "test.jsonl", "injections": mix / "injections.txt"}
-    for file in files.values():
+def _of_mix(mix: Path | None, given: dict[str, Path | None]) -> dict[str, Path]:
+    """The files of a mixture that the evaluation uses: those given, and the others from its folder."""
+    names = {"heldout": "test.jsonl", "train": "train.jsonl", "injections": "injections.txt"}
+    places = {key: given[key] or (mix / name if mix else None) for key, name in names.items()}
+    files = {key: file for key, file in places.items() if file is not None}
+    for key, file in files.items():
         if not file.is_file():
-            raise ConfigError("mix", f"{file} is missing: {mix} is not what `guardian train mix` wrote")
+            raise ConfigError(key if given[key] else "mix", f"{file} is missing: `guardian train mix` writes it")
     return files
 
 

@@ -75,7 +75,7 @@ def inputs_of(arguments: Sequence[str], reading: Reading, *, field: str | None =
             yield Failure(f"{argument}: no such file or folder (--text scans the words themselves)")
         else:
             texts += 1
-            yield TextInput(f"argument {texts}", argument)
+            yield TextInput(f"argument {texts}", _as_text(argument))
 
 
 def terminal_input() -> bool:
@@ -102,6 +102,11 @@ def file_size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def _as_text(argument: str) -> str:
+    """Bytes that the locale could not decode, as UTF-8: under `LC_ALL=C` all but ASCII comes as lone surrogates."""
+    return argument if argument.isascii() else os.fsencode(argument).decode("utf-8", "replace")
 
 
 def _looks_like_path(argument: str) -> bool:
@@ -161,8 +166,11 @@ def _folder(root: Path) -> Iterator[Input]:
             yield FileInput(str(path), path, records=is_records(path), found=True)
     for error in unread:
         yield Failure(f"{error.filename}: {(error.strerror or 'cannot be read').lower()}")
-    for count, what in ((hidden, "hidden files and folders"), (special, "links to folders, pipes and devices")):
-        if count:
-            yield Note(f"{root}: {count:,} {what} left out")
+    if hidden:
+        yield Note(f"{root}: {hidden:,} hidden {'entry' if hidden == 1 else 'entries'} left out")
+    if special:
+        yield Note(
+            f"{root}: {special:,} {'entry' if special == 1 else 'entries'} left out: links to folders, pipes, devices"
+        )
     if not files and not unread:
         yield Failure(f"{root}: holds no file to scan")

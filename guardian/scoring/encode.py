@@ -48,7 +48,7 @@ def guard_tokenizer_json(original: str) -> str:
     """A Hugging Face `tokenizer.json` made safe for untrusted text.
 
     Added tokens are removed (a literal "[SEP]" in the text is then three ordinary tokens), templates, padding and
-    truncation too, and over-long words are split (a long word would be one unknown token, and matching it is quadratic).
+    truncation too, and over-long words are split (one would be a single unknown token, and matching it is quadratic).
     """
     spec = json.loads(original)
     spec["added_tokens"] = []
@@ -102,7 +102,9 @@ class Encoder:
     def encode(self, pieces: Sequence[Piece]) -> list[list[int]]:
         """Token ids of every piece in its template; a piece longer than the window is the caller's mistake."""
         texts = [_valid(piece.text) for piece in pieces]
-        contexts = {piece.context: i for i, piece in enumerate(pieces) if piece.context and piece.stage is not Stage.PROMPT}
+        contexts = {
+            piece.context: i for i, piece in enumerate(pieces) if piece.context and piece.stage is not Stage.PROMPT
+        }
         names = list(contexts)
         encoded = self._tokenizer.encode_batch_fast(
             [*texts, *(_valid(_clip(name)) for name in names)], add_special_tokens=False

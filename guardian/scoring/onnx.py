@@ -59,8 +59,13 @@ def find_model(model: str | Path | None = None) -> Path:
     raise ModelError(str(wanted), f"is neither a model folder nor a bundled model ({', '.join(known) or 'none'})")
 
 
-def load_backend(model: str | Path | None = None, *, device: Device = "auto", precision: str | None = None,
-                 threads: int | None = None) -> OnnxBackend:
+def load_backend(
+    model: str | Path | None = None,
+    *,
+    device: Device = "auto",
+    precision: str | None = None,
+    threads: int | None = None,
+) -> OnnxBackend:
     """Load a model for serving. See `OnnxBackend`."""
     return OnnxBackend(find_model(model), device=device, precision=precision, threads=threads)
 
@@ -78,8 +83,9 @@ class OnnxBackend:
     Raises MissingExtra without onnxruntime, ModelError for files that are missing, changed or no graph.
     """
 
-    def __init__(self, folder: Path, *, device: Device = "auto", precision: str | None = None,
-                 threads: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, device: Device = "auto", precision: str | None = None, threads: int | None = None
+    ) -> None:
         manifest = Manifest.load(folder)
         self.device = _device(device, manifest)
         self.precision = _precision(manifest, self.device, precision)
@@ -135,7 +141,9 @@ class OnnxBackend:
         ids = self._encoder.encode(pieces)
         limit = self._manifest.window.max_tokens
         if (longest := max(map(len, ids), default=0)) > limit:
-            raise BackendError(pieces[0].stage, f"a piece has {longest} tokens, the model reads {limit}: cut it with windows()")
+            raise BackendError(
+                pieces[0].stage, f"a piece has {longest} tokens, the model reads {limit}: cut it with windows()"
+            )
         width = max(head.stop for head in self._manifest.heads.values())
         out = np.empty((len(ids), width), np.float32)
         for batch in _batches([len(row) for row in ids], self._batch_tokens):

@@ -174,11 +174,14 @@ def _printable_ascii(text: str) -> bool:
     return len(text) >= 16 and text.isascii() and text.translate(_SPACE).isprintable()
 
 
-_HEX = re.compile(r"(?<![0-9A-Za-z%\\])(?:(?:0x|\\x)?[0-9A-Fa-f]{2}(?:, |[ :,-])?){8,}+(?![0-9A-Za-z])")
+_HEX = re.compile(r"(?<![0-9A-Za-z%\\])(?:(?:0x|\\x)?[0-9A-Fa-f]{2}(?:, |[ :,-])?){8,}+")
 
 
 def _hex(text: str) -> Iterator[Passage]:
     for match in _HEX.finditer(text):
+        # In the middle of a word: no code. A lookahead in the pattern would rescan long runs, which is quadratic.
+        if match[0][-1].isalnum() and text[match.end() : match.end() + 1].isalnum():
+            continue
         coded = match[0].rstrip(" :,-")
         digits = re.sub(r"0x|\\x|[ :,-]", "", coded)
         payload = _utf8(bytes.fromhex(digits)) if len(digits) % 2 == 0 else None

@@ -98,7 +98,11 @@ def levels(benign: Floats, rates: Sequence[float] = RATES) -> dict[float, float]
 
 
 def bucket_levels(
-    documents: Sequence[Mapping[str, Floats]], heads: Sequence[str], *, samples: int = 4000, longest: int = 512,
+    documents: Sequence[Mapping[str, Floats]],
+    heads: Sequence[str],
+    *,
+    samples: int = 4000,
+    longest: int = 512,
     seed: int = 5,
 ) -> dict[str, dict[int, dict[float, float]]]:
     """Document thresholds per head and number-of-windows bucket, fitted on benign long documents.

@@ -21,13 +21,15 @@ def card(manifest: Manifest, *, reproduce: str, evaluation: str = "") -> str:
     """The card as Markdown."""
     notes: Mapping[str, Any] = manifest.notes
     files = "\n".join(
-        f"| `{name}` | {entry.bytes / 1e6:.1f} MB | `{entry.sha256}` |" for name, entry in sorted(manifest.files.items())
+        f"| `{name}` | {entry.bytes / 1e6:.1f} MB | `{entry.sha256}` |"
+        for name, entry in sorted(manifest.files.items())
     )
     data = "\n".join(f"| {row.source} | {row.licence} | {row.rows} |" for row in manifest.data)
     return f"""# {manifest.name} {manifest.version}
 
-A 22M-parameter encoder that reads a prompt, a document window with its task, or an answer with its prompt, and gives in
-one pass: severity (safe, controversial, unsafe), 13 hazards, jailbreak, injection, an answer's severity, refusal.
+A 22M-parameter encoder that reads a prompt, a document window with its task, or an answer with its prompt, and
+gives in one pass: severity (safe, controversial, unsafe), 13 hazards, jailbreak, injection, an answer's severity and
+whether it refuses.
 
 - Base: {manifest.base}
 - Licence: {manifest.license}. Made {manifest.created}. Language: English; others only as far as the data below reaches.
@@ -55,7 +57,7 @@ one pass: severity (safe, controversial, unsafe), 13 hazards, jailbreak, injecti
 
 ## Training data
 
-Rows of the first mixture by source; `guardian_generated` is made from the other rows by rule, `guardian_corpus` was
+Rows of the first mixture by source; `guardian_generated` is made from other rows by rule, `guardian_corpus` was
 written for this project. No evaluation set and no row that resembles one was trained on.
 
 | source | licence | rows |
@@ -65,8 +67,8 @@ written for this project. No evaluation set and no row that resembles one was tr
 ## Limits
 
 It reads topic better than intent, and English better than anything else. It is one layer of a defence: a determined
-attacker gets past a 22M model. It was trained on red-team lists and hand-written contrasts, not on your traffic: measure
-the false-positive rate on your own text before you block. Do not use it to judge people.
+attacker gets past a 22M model. It was trained on red-team lists and hand-written contrasts, not on your traffic:
+measure the false-positive rate on your own text before you block. Do not use it to judge people.
 """
 
 

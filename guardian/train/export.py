@@ -70,8 +70,14 @@ def export(weights: Path, out: Path, *, progress: Callable[[str], None] = lambda
     raw = _export_raw(weights, out / "raw", progress)
     progress("fusing")
     config = GuardianMiniConfig.from_pretrained(weights)
-    fused = optimize_model(str(raw), model_type="bert", num_heads=config.num_attention_heads,
-                           hidden_size=config.hidden_size, optimization_options=FusionOptions("bert"), opt_level=0)
+    fused = optimize_model(
+        str(raw),
+        model_type="bert",
+        num_heads=config.num_attention_heads,
+        hidden_size=config.hidden_size,
+        optimization_options=FusionOptions("bert"),
+        opt_level=0,
+    )
     fused.save_model_to_file(str(out / GRAPHS["fp32"]))
     progress(f"operators {operator_counts(out / GRAPHS['fp32'])}")
     progress("half precision")
@@ -79,8 +85,13 @@ def export(weights: Path, out: Path, *, progress: Callable[[str], None] = lambda
     fused.save_model_to_file(str(out / GRAPHS["fp16"]))
     progress("int8")
     heads = [node.name for node in fused.model.graph.node if "logits" in node.output]  # small, and all else hangs on it
-    quantize_dynamic(out / GRAPHS["fp32"], out / GRAPHS["int8"], weight_type=QuantType.QInt8, nodes_to_exclude=heads,
-                     extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT})
+    quantize_dynamic(
+        out / GRAPHS["fp32"],
+        out / GRAPHS["int8"],
+        weight_type=QuantType.QInt8,
+        nodes_to_exclude=heads,
+        extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
+    )
     shutil.rmtree(out / "raw")
     parity = measure_parity(weights, out)
     progress(f"parity {parity}")
@@ -99,9 +110,16 @@ def _export_raw(weights: Path, out: Path, progress: Callable[[str], None]) -> Pa
     config = GuardianMiniConfig.from_pretrained(weights)
     progress("exporting through optimum")
     main_export(
-        str(weights), out, task="text-classification", opset=17, do_validation=False, library_name="transformers",
+        str(weights),
+        out,
+        task="text-classification",
+        opset=17,
+        do_validation=False,
+        library_name="transformers",
         custom_onnx_configs={"model": GuardianOnnxConfig(config, task="text-classification")},
-        model_kwargs={"attn_implementation": "eager"}, local_files_only=True, no_post_process=True,
+        model_kwargs={"attn_implementation": "eager"},
+        local_files_only=True,
+        no_post_process=True,
     )
     return out / "model.onnx"
 

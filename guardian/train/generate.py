@@ -71,7 +71,7 @@ def noise(text: str, rng: random.Random, rate: float = 0.06) -> str:
         words = text.split(" ")
         return " ".join(rng.choice("abcfkx") + w if len(w) > 4 and rng.random() < 0.15 else w for w in words)
     if mode == "newline":
-        return re.sub(r" ", lambda m: "\n" if rng.random() < 0.15 else " ", text)
+        return re.sub(r" ", lambda _: "\n" if rng.random() < 0.15 else " ", text)
     return "".join(_noisy(char, mode, rng, rate) for char in text)
 
 
@@ -89,9 +89,7 @@ def noised(examples: Sequence[Example], count: int, rng: random.Random) -> Itera
     """Noisy copies; labels stay."""
     for number in range(count if examples else 0):
         example = rng.choice(examples)
-        yield replace(
-            example, id=f"{SOURCE}/noise/{number}", text=noise(example.text[:1500], rng), source=SOURCE
-        )
+        yield replace(example, id=f"{SOURCE}/noise/{number}", text=noise(example.text[:1500], rng), source=SOURCE)
 
 
 # -- documents --------------------------------------------------------------------------------------------------------
@@ -177,9 +175,7 @@ def _with_passage(host: str, passage: str, rng: random.Random) -> str:
     return insert(host, passage, rng)
 
 
-def cross_task(
-    benign: Sequence[str], harmful: Sequence[Example], count: int, rng: random.Random
-) -> Iterator[Example]:
+def cross_task(benign: Sequence[str], harmful: Sequence[Example], count: int, rng: random.Random) -> Iterator[Example]:
     """A task instruction before or after a document, typed as one prompt (Cross-Task Defense, mixed)."""
     for number in range(count if benign and harmful else 0):
         bad = rng.random() < 0.5
@@ -223,7 +219,7 @@ _QUOTING = (
     "I can't help with \"{request}\". If something else is on your mind, I'm glad to help.",
     "Sorry, but I won't explain {request} because people could get hurt.",
     "I understand that you are asking: {request} That is something I have to decline.",
-    "You asked \"{request}\" - I'm not able to assist with that, though I can talk about safety and the law around it.",
+    'You asked "{request}" - I\'m not able to assist with that, though I can talk about safety and the law around it.',
     "No. {request} is not something I will write about.",
 )
 

@@ -22,7 +22,6 @@ from guardian.train.batches import Encoded, batches, collate, encode_examples
 from guardian.train.examples import read_examples
 from guardian.train.model import MINI_CONTROLS, GuardianMini, head_slices, is_guardian, load_start, losses, total_loss
 
-
 AVERAGE_EVERY = 5  # steps between two updates of the weight average; each costs a pass over all weights
 
 
@@ -63,7 +62,12 @@ def device_of(name: str = "auto") -> torch.device:
 
 
 def train(
-    base: Path, mix: Path, out: Path, recipe: Recipe, *, device: str = "auto",
+    base: Path,
+    mix: Path,
+    out: Path,
+    recipe: Recipe,
+    *,
+    device: str = "auto",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Train guardian-mini on `mix`/train.jsonl from `base`; returns the folder with the averaged weights.
@@ -108,8 +112,14 @@ class _Run:
     """One run: model, optimiser, plan of batches, average, log."""
 
     def __init__(
-        self, model: GuardianMini, data: list[Encoded], held_out: list[Encoded], recipe: Recipe, out: Path,
-        device: torch.device, progress: Callable[[str], None],
+        self,
+        model: GuardianMini,
+        data: list[Encoded],
+        held_out: list[Encoded],
+        recipe: Recipe,
+        out: Path,
+        device: torch.device,
+        progress: Callable[[str], None],
     ) -> None:
         self.model, self.data, self.held_out = model, data, held_out
         self.recipe, self.out, self.device, self.progress = recipe, out, device, progress
@@ -162,8 +172,11 @@ class _Run:
         self.model.train()
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             logits = self.model(ids.to(self.device), mask.to(self.device)).logits
-        parts = losses(logits.float().cpu() if self.device.type == "cpu" else logits.float(), _to(targets, self.device),
-                       smoothing=self.recipe.smoothing)
+        parts = losses(
+            logits.float().cpu() if self.device.type == "cpu" else logits.float(),
+            _to(targets, self.device),
+            smoothing=self.recipe.smoothing,
+        )
         loss = total_loss(parts)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"loss is {loss.item()} at step {self.state.step}")
@@ -190,8 +203,15 @@ class _Run:
         if state.step % 20 == 0:
             rate = state.tokens / max(state.seconds, 1e-9)
             left = state.seconds / state.step * (len(self.plan) - state.step)
-            self._log({"step": state.step, "of": len(self.plan), **parts, "tokens_per_s": round(rate),
-                       "minutes_left": round(left / 60, 1)})
+            self._log(
+                {
+                    "step": state.step,
+                    "of": len(self.plan),
+                    **parts,
+                    "tokens_per_s": round(rate),
+                    "minutes_left": round(left / 60, 1),
+                }
+            )
         if state.step % recipe.evaluate_every == 0:
             self._log({"step": state.step, "held_out": self.evaluate()})
         if state.step % recipe.save_every == 0:
@@ -214,9 +234,14 @@ class _Run:
 
     def _save(self) -> None:
         body = {
-            "model": self.model.state_dict(), "average": self.average, "optimiser": self.optimiser.state_dict(),
-            "schedule": self.schedule.state_dict(), "state": asdict(self.state), "rng": torch.get_rng_state(),
-            "recipe": asdict(self.recipe), "steps": len(self.plan),
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "state": asdict(self.state),
+            "rng": torch.get_rng_state(),
+            "recipe": asdict(self.recipe),
+            "steps": len(self.plan),
         }
         partial = self.out / "checkpoint.partial"
         torch.save(body, partial)

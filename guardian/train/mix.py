@@ -19,7 +19,7 @@ from guardian.errors import ConfigError
 from guardian.train import corpus, generate
 from guardian.train.dedupe import drop_conflicts, fingerprint, near_duplicate_groups
 from guardian.train.examples import SAFE, UNSAFE, Example, write_examples
-from guardian.train.sources import hash_share, read_source, sources_of
+from guardian.train.sources import SOURCES, hash_share, read_source, sources_of
 from guardian.verdict import Stage
 
 SPLITS = ("train", "calibration", "test")
@@ -58,14 +58,19 @@ class MixReport:
         totals = [sum(row.get(split, 0) for row in self.rows.values()) for split in SPLITS]
         lines.append("| **all** | | " + " | ".join(f"**{total}**" for total in totals) + " |")
         left_out = (
-            f"\nLeft out: {self.duplicates} duplicates joined, {self.conflicts} rows whose labels contradict each other, "
+            f"\nLeft out: {self.duplicates} duplicates joined, {self.conflicts} rows whose labels contradict others, "
             f"{self.like_evaluation} rows that resemble an evaluation text. Mix `{self.mix}`, seed {self.seed}."
         )
         return "\n".join(lines) + "\n" + left_out + "\n"
 
 
 def build_mix(
-    data: Path, out: Path, *, mix: str = "permissive", seed: int = 13, scale: float = 1.0,
+    data: Path,
+    out: Path,
+    *,
+    mix: str = "permissive",
+    seed: int = 13,
+    scale: float = 1.0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> MixReport:
     """Build the mixture of `data` into `out` (train.jsonl, calibration.jsonl, test.jsonl, mix.json, mix.md),
@@ -94,7 +99,7 @@ def build_mix(
         write_examples(out / f"{split}.jsonl", final[split])
     held_out = [t for split in SPLITS[1:] for t in _of_split(corpus.injection_texts(), split)]
     (out / "injections.txt").write_text("\n".join(held_out) + "\n", encoding="utf-8")  # needles for `guardian eval`
-    report = MixReport(mix, seed, _count(final), _licences(sources), merged, conflicts, alike)
+    report = MixReport(mix, seed, _count(final), _licences(), merged, conflicts, alike)
     (out / "mix.md").write_text(report.table(), encoding="utf-8")
     summary = {"mix": mix, "seed": seed, "scale": scale, "rows": report.rows, "licences": report.licences}
     (out / "mix.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -155,8 +160,15 @@ def _with_generated(rows: list[Example], split: str, rng: random.Random, scale: 
     share = scale * (_SHARE[split] / _SHARE["train"])
     counts = {name: int(count * share) for name, count in _COUNTS.items()}
     english = [r for r in rows if r.lang == "en"]
-    requests = [r for r in english if r.stage is Stage.PROMPT and r.severity is not None and not r.jailbreak
-                and not r.injection and len(r.text) < 1200]
+    requests = [
+        r
+        for r in english
+        if r.stage is Stage.PROMPT
+        and r.severity is not None
+        and not r.jailbreak
+        and not r.injection
+        and len(r.text) < 1200
+    ]
     hosts = _hosts(english)
     needles = _needles(rows, split)
     frames = _of_split(corpus.lines("benign_wrappers.txt"), split)
@@ -194,17 +206,34 @@ def _balanced(requests: Sequence[Example], rng: random.Random) -> list[Example]:
 def _hosts(rows: Sequence[Example]) -> list[str]:
     """Benign texts to read documents from: real documents, and long benign answers. Real documents count thrice."""
     documents = [r.text for r in rows if r.stage is Stage.DOCUMENT and r.severity == SAFE and len(r.text) > 300]
-    answers = [r.text for r in rows if r.stage is Stage.RESPONSE and r.response_severity == SAFE and r.refusal == 0
-               and len(r.text) > 400]
+    answers = [
+        r.text
+        for r in rows
+        if r.stage is Stage.RESPONSE and r.response_severity == SAFE and r.refusal == 0 and len(r.text) > 400
+    ]
     return documents * 3 + answers
 
 
 def _needles(rows: Sequence[Example], split: str) -> generate.Needles:
     injections = _of_split(corpus.injection_texts(), split) * 3
-    injections += [r.text for r in rows if r.injection == 1 and r.stage is Stage.PROMPT and len(r.text) < 600
-                   and r.source in {"cyberseceval_pi", "promptshield_na", "gandalf_ignore"} and r.lang == "en"]
-    harmful = [r for r in rows if r.stage is Stage.RESPONSE and r.response_severity == UNSAFE and len(r.text) > 200
-               and r.source != "diasafety" and r.lang == "en"]
+    injections += [
+        r.text
+        for r in rows
+        if r.injection == 1
+        and r.stage is Stage.PROMPT
+        and len(r.text) < 600
+        and r.source in {"cyberseceval_pi", "promptshield_na", "gandalf_ignore"}
+        and r.lang == "en"
+    ]
+    harmful = [
+        r
+        for r in rows
+        if r.stage is Stage.RESPONSE
+        and r.response_severity == UNSAFE
+        and len(r.text) > 200
+        and r.source != "diasafety"
+        and r.lang == "en"
+    ]
     neutral = [r.text for r in rows if r.source == corpus.SOURCE and r.severity == SAFE]
     neutral += [r.text for r in rows if r.stage is Stage.RESPONSE and r.source in {"caia_safety", "coconot_pref"}]
     return generate.Needles(injections, harmful, neutral)
@@ -227,12 +256,20 @@ def _count(final: dict[str, list[Example]]) -> dict[str, dict[str, int]]:
     return {source: dict(counts) for source, counts in rows.items()}
 
 
-def _licences(sources: Iterable[object]) -> dict[str, str]:
-    from guardian.train.sources import SOURCES
-
+def _licences() -> dict[str, str]:
     table = {source.name: source.licence for source in SOURCES}
     table[corpus.SOURCE] = corpus.LICENCE
-    for name in ("jailbreak", "frame", "noise", "document", "cross_task", "sentence", "quote", "swap-safe",
-                 "swap-unsafe", "late-harm"):
+    for name in (
+        "jailbreak",
+        "frame",
+        "noise",
+        "document",
+        "cross_task",
+        "sentence",
+        "quote",
+        "swap-safe",
+        "swap-unsafe",
+        "late-harm",
+    ):
         table[f"{generate.SOURCE}: {name}"] = generate.LICENCE
     return table

@@ -93,8 +93,9 @@ def load_base(folder: Path) -> GuardianMini:
     """
     from safetensors.torch import load_file
 
-    config = GuardianMiniConfig.from_pretrained(folder, attn_implementation="sdpa", attention_probs_dropout_prob=0.0,
-                                        hidden_dropout_prob=0.0)
+    config = GuardianMiniConfig.from_pretrained(
+        folder, attn_implementation="sdpa", attention_probs_dropout_prob=0.0, hidden_dropout_prob=0.0
+    )
     model = GuardianMini(config)
     state = {f"bert.{key}": value for key, value in load_file(folder / "model.safetensors").items()}
     missing, _ = model.load_state_dict(state, strict=False)

@@ -42,8 +42,15 @@ LICENCE = "Apache-2.0"
 
 
 def package(
-    run: Path, mix: Path, out: Path, *, data: Path, name: str = "guardian-mini", version: str = "0.1.0",
-    default_fpr: float = 0.02, progress: Progress = lambda _: None,
+    run: Path,
+    mix: Path,
+    out: Path,
+    *,
+    data: Path,
+    name: str = "guardian-mini",
+    version: str = "0.1.0",
+    default_fpr: float = 0.02,
+    progress: Progress = lambda _: None,
 ) -> Manifest:
     """Make the model folder `out` from a training run; returns its manifest.
 
@@ -57,7 +64,7 @@ def package(
     for precision in SHIPPED:
         shutil.copy(graphs / GRAPHS[precision], out / GRAPHS[precision])
     shutil.copy(run / "tokenizer.json", out / "tokenizer.json")
-    body = _body(name, version, training, _json(mix / "mix.json"), out)
+    body = _body(name, version, training, _json(mix / "mix.json"))
     write_manifest(out, body)
 
     progress("calibrating")
@@ -66,16 +73,14 @@ def package(
     encoded = {part: encode_examples(backend.encoder, rows) for part, rows in split.items()}
     logits = {part: logits_of(backend, rows) for part, rows in split.items()}
     scalings = calibrate.fit_scalings(logits["calibration"], encoded["calibration"])
-    body["calibration"] = {
-        score: {"temperature": s.temperature, "bias": s.bias} for score, s in scalings.items()
-    }
+    body["calibration"] = {score: {"temperature": s.temperature, "bias": s.bias} for score, s in scalings.items()}
     write_manifest(out, body)
 
     progress("thresholds")
     body["thresholds"] = thresholds(out, split["calibration"], data, default_fpr, progress).model_dump(mode="json")
     body["notes"] = {
         "parity": {k: round(getattr(parity, k), 6) for k in Parity.__slots__},
-        "gate": gate(graphs, out, split["test"], encoded["test"], logits["test"], progress),
+        "gate": gate(graphs, encoded["test"], logits["test"], progress),
         "ece": ece(logits["test"], encoded["test"], scalings),
         "recipe": training["recipe"],
     }
@@ -174,9 +179,7 @@ def _document_windows(
 # -- gates ------------------------------------------------------------------------------------------------------------
 
 
-def gate(
-    graphs: Path, out: Path, examples: Sequence[Example], encoded: Sequence[Encoded], int8: Floats, progress: Progress
-) -> dict[str, dict[str, float]]:
+def gate(graphs: Path, encoded: Sequence[Encoded], int8: Floats, progress: Progress) -> dict[str, dict[str, float]]:
     """The safety gate: recall at 1 % false positives of int8 (and fp16) against fp32, on the test split."""
     progress("safety gate")
     recalls: dict[str, dict[str, float]] = {}
@@ -223,7 +226,7 @@ def ece(logits: Floats, encoded: Sequence[Encoded], scalings: Mapping[str, Scali
 # -- manifest ---------------------------------------------------------------------------------------------------------
 
 
-def _body(name: str, version: str, training: Mapping[str, Any], mix: Mapping[str, Any], out: Path) -> dict[str, Any]:
+def _body(name: str, version: str, training: Mapping[str, Any], mix: Mapping[str, Any]) -> dict[str, Any]:
     recipe = training["recipe"]
     window, context = recipe["window"], recipe["context"]
     slices = head_slices()
@@ -243,8 +246,12 @@ def _body(name: str, version: str, training: Mapping[str, Any], mix: Mapping[str
         },
         "calibration": {},
         "thresholds": Thresholds.flat().model_dump(mode="json"),
-        "window": {"size": window, "stride": recipe["stride"], "context_tokens": context,
-                   "max_tokens": min(512, 2 * (window + context))},
+        "window": {
+            "size": window,
+            "stride": recipe["stride"],
+            "context_tokens": context,
+            "max_tokens": min(512, 2 * (window + context)),
+        },
         "data": [
             {"source": source, "licence": mix["licences"][source], "rows": rows.get("train", 0)}
             for source, rows in sorted(mix["rows"].items())

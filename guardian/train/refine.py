@@ -24,24 +24,52 @@ from guardian.train import corpus, generate
 from guardian.train.batches import encode_examples
 from guardian.train.examples import CONTROVERSIAL, SAFE, UNSAFE, Example, read_examples, write_examples
 from guardian.train.loop import predict
-from guardian.train.sources import hash_share
 from guardian.train.model import MINI_CONTROLS, GuardianMini, head_slices
+from guardian.train.sources import hash_share
 from guardian.verdict import Stage
 
 # Their labels were given one by one with the contrast in mind: the model is wrong, not they.
-TRUSTED = frozenset({
-    corpus.SOURCE, "caia_safety", "coconot_pref", "orbench_multilingual", "cyber_frr", "ailuminate_train", "hatecheck",
-    "oasst_prompts", "persona_prompts", "longdocs_t0", "court_documents",
-})
+TRUSTED = frozenset(
+    {
+        corpus.SOURCE,
+        "caia_safety",
+        "coconot_pref",
+        "orbench_multilingual",
+        "cyber_frr",
+        "ailuminate_train",
+        "hatecheck",
+        "oasst_prompts",
+        "persona_prompts",
+        "longdocs_t0",
+        "court_documents",
+    }
+)
 SOURCE = "guardian_overdefence"
 # Share of rows that the second pass reads again. What the first pass already knows well is only rehearsed, so that the
 # time goes to the boundary: contrast rows, hard benign requests, real traffic.
 REHEARSED = {
-    "diasafety": 0.35, "bipia_train": 0.35, "hinglish_pi": 0.3, "rtp_lx": 0.4, "hatecheck": 0.6, "xsafety_even": 0.4,
-    "jade_zh": 0.3, "kosbi_ko": 0.3, "cold_zh": 0.3, "benign_zh": 0.3, "cvalues_zh": 0.3, "red_team_ko": 0.3,
-    "gptfuzz_responses": 0.6, "llama2_refusals": 0.5, "gpteacher": 0.6, "med_safety": 0.7, "gandalf_ignore": 0.5,
-    "guardian_generated/document": 0.5, "guardian_generated/jailbreak": 0.7, "guardian_generated/frame": 0.8,
-    "guardian_generated/sentence": 0.8, "guardian_generated/cross_task": 0.6,
+    "diasafety": 0.35,
+    "bipia_train": 0.35,
+    "hinglish_pi": 0.3,
+    "rtp_lx": 0.4,
+    "hatecheck": 0.6,
+    "xsafety_even": 0.4,
+    "jade_zh": 0.3,
+    "kosbi_ko": 0.3,
+    "cold_zh": 0.3,
+    "benign_zh": 0.3,
+    "cvalues_zh": 0.3,
+    "red_team_ko": 0.3,
+    "gptfuzz_responses": 0.6,
+    "llama2_refusals": 0.5,
+    "gpteacher": 0.6,
+    "med_safety": 0.7,
+    "gandalf_ignore": 0.5,
+    "guardian_generated/document": 0.5,
+    "guardian_generated/jailbreak": 0.7,
+    "guardian_generated/frame": 0.8,
+    "guardian_generated/sentence": 0.8,
+    "guardian_generated/cross_task": 0.6,
 }
 
 
@@ -77,13 +105,11 @@ def cross_annotate(
     found: list[Example] = []
     for example, p, q in zip(examples, scores.harm.tolist(), scores.response_harm.tolist(), strict=True):
         new = example
-        if example.severity is not None:
-            if (example.severity == UNSAFE and p < low) or (example.severity == SAFE and p > high):
-                made = example.source == generate.SOURCE
-                new = replace(example, severity=None if made else CONTROVERSIAL)
-        if example.response_severity is not None:
-            if (example.response_severity == UNSAFE and q < low) or (example.response_severity == SAFE and q > high):
-                new = replace(example, response_severity=CONTROVERSIAL)
+        if (example.severity == UNSAFE and p < low) or (example.severity == SAFE and p > high):
+            made = example.source == generate.SOURCE
+            new = replace(example, severity=None if made else CONTROVERSIAL)
+        if (example.response_severity == UNSAFE and q < low) or (example.response_severity == SAFE and q > high):
+            new = replace(example, response_severity=CONTROVERSIAL)
         if new is not example:
             done[example.source] += 1
         found.append(new)
@@ -119,8 +145,15 @@ def mined(hosts: Sequence[str], words: Sequence[str], count: int, rng: random.Ra
     sentences = [(word, s) for word in words for s in dict.fromkeys(by_word[word])]
     rng.shuffle(sentences)
     return [
-        Example(f"{SOURCE}/{n}", Stage.PROMPT if n % 3 else Stage.DOCUMENT, text, SOURCE, severity=SAFE,
-                jailbreak=0 if n % 3 else None, injection=0)
+        Example(
+            f"{SOURCE}/{n}",
+            Stage.PROMPT if n % 3 else Stage.DOCUMENT,
+            text,
+            SOURCE,
+            severity=SAFE,
+            jailbreak=0 if n % 3 else None,
+            injection=0,
+        )
         for n, (_, text) in enumerate(sentences[:count])
     ]
 
@@ -141,7 +174,12 @@ def _doubtful(example: Example) -> bool:
 
 
 def refine(
-    run: Path, mix: Path, out: Path, *, seed: int = 13, sentences: int = 3000,
+    run: Path,
+    mix: Path,
+    out: Path,
+    *,
+    seed: int = 13,
+    sentences: int = 3000,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Counter[str]:
     """Write a second mixture to `out` from the mixture `mix` and a model trained on it; returns what was relabelled.

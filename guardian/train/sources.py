@@ -168,8 +168,15 @@ def hash_share(key: str) -> float:
     return zlib.crc32(key.encode("utf-8", "surrogatepass")) / 2**32
 
 
-def _source(name: str, licence: str, read: Reader, cap: int | None = None, *, permissive: bool = True,
-            exclude: tuple[str, ...] = ()) -> Source:
+def _source(
+    name: str,
+    licence: str,
+    read: Reader,
+    cap: int | None = None,
+    *,
+    permissive: bool = True,
+    exclude: tuple[str, ...] = (),
+) -> Source:
     return Source(name, licence, permissive, read, cap, exclude)
 
 

@@ -54,5 +54,6 @@ def scripted(model: str | None, policy: Policy, device: common.DeviceName) -> Gu
 
 if __name__ == "__main__":
     common.open_guardian = scripted
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests in the background ignores it
     progress.PATIENCE_S = float(os.environ.get("SCRIPTED_PATIENCE", progress.PATIENCE_S))
     main()

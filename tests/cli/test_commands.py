@@ -68,7 +68,7 @@ def test_whole_models_verify(invoke: Invoke, bundled: Path) -> None:
     for arguments in ([], ["guardian-test"], [str(bundled / "guardian-test")]):
         result = invoke("models", "verify", *arguments)
         assert result.exit_code == 0, result.stderr
-        assert result.stdout.count("whole") == 2
+        assert result.stdout.count("  whole ") == 2
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Calls of `run_evaluation`, which does nothing."""
     calls: list[dict[str, Any]] = []
 
-    def run_evaluation(guardian: object, **options: Any) -> SimpleNamespace:
+    def run_evaluation(_guardian: object, **options: Any) -> SimpleNamespace:
         calls.append(options)
         options["progress"]("one benchmark", 1, 2)
         return SimpleNamespace(benchmarks=(), main="guardian", skipped=())
@@ -134,9 +134,7 @@ def test_eval_of_ones_own_file(invoke: Invoke, evaluated: list[dict[str, Any]], 
     assert "report.html" in result.stdout
 
 
-def test_eval_of_benchmarks(
-    invoke: Invoke, evaluated: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_eval_of_benchmarks(invoke: Invoke, evaluated: list[dict[str, Any]], tmp_path: Path) -> None:
     for name in ("train.jsonl", "test.jsonl", "injections.txt"):
         (tmp_path / name).touch()
     invoke("eval", "--data", tmp_path, "--benchmark", "notinject", "--benchmark", "orbench_hard")
@@ -156,7 +154,7 @@ def test_eval_of_benchmarks(
         (["--benchmark", "notinject"], "data: give the folder"),
         (["--data", "nosuch"], "data: nosuch is not a folder"),
         (["--jsonl", "nosuch.jsonl"], "jsonl: nosuch.jsonl is not a file"),
-        (["--data", ".", "--mix", "nosuch"], "mix: nosuch/train.jsonl is missing"),
+        (["--data", ".", "--mix", "nosuch"], "mix: nosuch/test.jsonl is missing"),
         (["--data", ".", "--benchmark", "nosuch"], "nosuch"),
     ],
 )
@@ -210,7 +208,7 @@ def test_train_run_hands_on_what_was_given(invoke: Invoke, tmp_path: Path, monke
 def test_train_run_interrupted_says_how_to_go_on(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train(*arguments: Any, **options: Any) -> Path:
+    def train(*_arguments: Any, **_options: Any) -> Path:
         raise KeyboardInterrupt
 
     _fake(monkeypatch, "guardian.train.loop", Recipe=dict, train=train)

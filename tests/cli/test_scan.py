@@ -55,7 +55,7 @@ def test_files_are_documents_and_a_folder_is_sorted(invoke: Invoke, tmp_path: Pa
     assert [Path(v["source"]).name for v in found] == ["a.md", "b.txt", "c.html"]
     assert {(v["stage"], v["action"]) for v in found} == {("document", "block")}
     assert "x.bin left out: binary data" in result.stderr
-    assert "2 hidden files and folders left out" in result.stderr
+    assert "2 hidden entries left out" in result.stderr
     assert result.exit_code == 1
 
 
@@ -189,7 +189,7 @@ def test_a_pipe_in_a_folder_is_left_out(invoke: Invoke, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path)
     result = invoke("scan", tmp_path)
     assert result.exit_code == 0
-    assert "2 links to folders, pipes and devices left out" in result.stderr
+    assert "2 entries left out: links to folders, pipes, devices" in result.stderr
 
 
 @pytest.mark.parametrize("slip", ["reprot.pdf", "./nothing", "/no/such/file"])

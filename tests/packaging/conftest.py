@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -41,14 +43,20 @@ class Environment:
     def site_packages(self) -> Path:
         return next(self.folder.glob("lib/python3.*/site-packages"))
 
-    def run(self, *command: str | Path, stdin: str = "", startup: str = NO_NETWORK) -> subprocess.CompletedProcess[str]:
+    def run(
+        self,
+        *command: str | Path,
+        stdin: str = "",
+        startup: str = NO_NETWORK,
+        environ: Mapping[str, str] = MappingProxyType({}),
+    ) -> subprocess.CompletedProcess[str]:
         """Run a program of the environment; the caller judges its exit status."""
         (self.cwd / "sitecustomize.py").write_text(startup)
         program, *arguments = command
         return subprocess.run(
             [self.folder / "bin" / program, *arguments],
             cwd=self.cwd,
-            env=clean_environ() | {"PYTHONPATH": str(self.cwd), "HF_HUB_OFFLINE": "1"},
+            env={**clean_environ(), "PYTHONPATH": str(self.cwd), **environ},
             input=stdin,
             capture_output=True,
             text=True,
@@ -64,10 +72,9 @@ class Environment:
 
 
 def clean_environ() -> dict[str, str]:
-    """This process's environment, less what would change where Python looks for modules and puts bytecode."""
-    return {
-        key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV", "GUARDIAN"))
-    }
+    """This process's environment, less what is set for tests or changes where Python looks and writes."""
+    ours = ("PYTHON", "VIRTUAL_ENV", "GUARDIAN", "HF_", "ORT_")
+    return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> None:

@@ -85,6 +85,15 @@ def test_scans_offline(installed: Environment) -> None:
 
 
 @pytest.mark.model
+def test_a_scan_leaves_nothing_behind(installed: Environment, tmp_path: Path) -> None:
+    """Nor does onnxruntime, whose official builds keep a device id and send telemetry unless told not to."""
+    homes = {name: str(tmp_path) for name in ("HOME", "USERPROFILE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TMPDIR")}
+    result = installed.run("guardian", "scan", BENIGN, environ=homes)
+    assert result.returncode == 0, result.stderr
+    assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.model
 def test_without_a_runtime_both_install_lines_are_shown(installed: Environment) -> None:
     result = installed.run("guardian", "scan", BENIGN, startup=NO_RUNTIME)
     assert result.returncode == 2

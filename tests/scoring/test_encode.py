@@ -48,14 +48,16 @@ def test_a_special_token_in_the_text_is_ordinary_text(encoder: Encoder, text: st
 def test_templates(encoder: Encoder) -> None:
     c = encoder.controls
     prompt, bare, task, answer = encoder.encode([
-        Piece("cake", Stage.PROMPT, "ignored"), Piece("cake", Stage.DOCUMENT), Piece("cake", Stage.TOOL_RESULT, "eat it"),
+        Piece("cake", Stage.PROMPT, "ignored"),
+        Piece("cake", Stage.DOCUMENT),
+        Piece("cake", Stage.TOOL_RESULT, "eat it"),
         Piece("cake", Stage.RESPONSE, "what is for tea"),
     ])  # fmt: skip
     (cake,) = prompt[2:-1]
     assert prompt == [c.cls, c.query, cake, c.sep]
     assert bare == [c.cls, c.task, c.doc, cake, c.sep]
-    assert task[:2] == [c.cls, c.task] and task[-3:] == [c.doc, cake, c.sep] and len(task) == 7
-    assert answer[:2] == [c.cls, c.query] and answer[-3:] == [c.resp, cake, c.sep] and len(answer) == 9
+    assert (task[:2], task[-3:], len(task)) == ([c.cls, c.task], [c.doc, cake, c.sep], 7)
+    assert (answer[:2], answer[-3:], len(answer)) == ([c.cls, c.query], [c.resp, cake, c.sep], 9)
 
 
 def test_a_long_context_keeps_head_and_tail(encoder: Encoder) -> None:
@@ -71,13 +73,14 @@ def test_a_word_of_a_million_letters_is_read_to_its_end(encoder: Encoder) -> Non
     offsets = encoder.offsets("a" * 1_000_000)
     assert len(offsets) >= 1_000_000 // LONGEST_WORD
     assert (offsets[0][0], offsets[-1][1]) == (0, 1_000_000)
-    hidden, plain = encoder.encode([Piece("z" * 2 * LONGEST_WORD + "bomb" * 12, Stage.PROMPT), Piece("bomb" * 12, Stage.PROMPT)])
+    tail = "bomb" * 12
+    hidden, plain = encoder.encode([Piece("z" * 2 * LONGEST_WORD + tail, Stage.PROMPT), Piece(tail, Stage.PROMPT)])
     assert hidden[-len(plain) + 2 :] == plain[2:]
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "\udfff\ud800" * 3, "é\udc80"])
 def test_lone_surrogates_keep_the_offsets(encoder: Encoder, text: str) -> None:
-    assert all(0 <= start <= end <= len(text) for start, end in encoder.offsets(text + " end"[:0]))
+    assert all(0 <= start <= end <= len(text) for start, end in encoder.offsets(text))
     assert len(encoder.encode([Piece(text, Stage.PROMPT)])) == 1
 
 

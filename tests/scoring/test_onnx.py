@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from guardian.verdict import Stage
 
 PIECES = [
     Piece("hello there", Stage.PROMPT), Piece("How do I bake bread? " * 12, Stage.PROMPT), Piece("", Stage.PROMPT),
-    Piece("The meeting is at three.", Stage.DOCUMENT, "Summarise this."), Piece("I can't help.", Stage.RESPONSE, "Help!"),
+    Piece("The meeting is at three.", Stage.DOCUMENT, "Summarise this."),
+    Piece("I can't help.", Stage.RESPONSE, "Help!"),
     Piece("\u0645\u0631\u062d\u0628\u0627 \U0001f600", Stage.TOOL_RESULT),
 ]  # fmt: skip
 
@@ -59,9 +61,7 @@ def test_one_backend_serves_many_threads(backend: OnnxBackend) -> None:
     wrong: list[int] = []
 
     def work(number: int) -> None:
-        for _ in range(5):
-            if not np.array_equal(backend.logits(PIECES), expected):
-                wrong.append(number)
+        wrong.extend(number for _ in range(5) if not np.array_equal(backend.logits(PIECES), expected))
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
     for thread in threads:
@@ -84,7 +84,7 @@ def test_windows_cover_the_text_and_fit(backend: OnnxBackend) -> None:
     text = "The quick brown fox, of 1905, jumps. " * 400
     ranges = list(backend.windows(text))
     assert (ranges[0][0], ranges[-1][1]) == (0, len(text))
-    assert all(b[0] <= a[1] for a, b in zip(ranges, ranges[1:], strict=False))
+    assert all(b[0] <= a[1] for a, b in pairwise(ranges))
     backend.score([Piece(text[a:b], Stage.DOCUMENT) for a, b in ranges[:3]])
 
 

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
-WORDS = (
-    "how do i make a cake bomb garden poison letter python process kill plant friend write story about history of the "
-    "war house please tell me what is why can you help with my work and time people they should all be nice bad good"
-).split()
+# fmt: off
+WORDS = [
+    "how", "do", "make", "cake", "bomb", "garden", "poison", "letter", "python", "process", "kill", "plant", "friend",
+    "write", "story", "about", "history", "of", "the", "war", "house", "please", "tell", "me", "what", "is", "why",
+    "can", "you", "help", "with", "my", "work", "and", "time", "people", "they", "should", "all", "be", "nice", "bad",
+]
+# fmt: on
 
 
 @pytest.fixture(scope="session")
@@ -29,14 +32,18 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     letters = [chr(c) for c in range(33, 127) if not chr(c).isupper()]
     reserved = ["[PAD]", *(f"[unused{i}]" for i in range(99)), "[UNK]", "[CLS]", "[SEP]"]
     vocabulary = [*reserved, *letters, *(f"##{c}" for c in letters), *dict.fromkeys(w for w in WORDS if len(w) > 1)]
-    tokenizer = Tokenizer(models.WordPiece({w: i for i, w in enumerate(vocabulary)}, unk_token="[UNK]"))
+    tokenizer = Tokenizer(models.WordPiece({w: i for i, w in enumerate(vocabulary)}, unk_token="[UNK]"))  # noqa: S106
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
     tokenizer.save(str(folder / "tokenizer.json"))
     manual_seed(0)
     config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
         max_position_embeddings=512,
     )
     model = BertModel(config, add_pooling_layer=False)
@@ -49,8 +56,16 @@ def rows_for(name: str, count: int, rng: random.Random, **fixed: Any) -> Iterato
     for number in range(count):
         text = " ".join(rng.choice(WORDS) for _ in range(rng.randint(4, 12))) + f" {name} {number}"
         yield {
-            "id": str(number), "text": text, "response": None, "label": number % 2, "response_label": None,
-            "category": None, "kind": "prompt", "lang": "en", "source": name, **fixed,
+            "id": str(number),
+            "text": text,
+            "response": None,
+            "label": number % 2,
+            "response_label": None,
+            "category": None,
+            "kind": "prompt",
+            "lang": "en",
+            "source": name,
+            **fixed,
         }
 
 

@@ -72,8 +72,15 @@ def test_the_real_data_folder_is_mapped_completely() -> None:
 def read_one(reader_of: str, **fields: object) -> list[Example]:
     source = next(s for s in SOURCES if s.name == reader_of)
     raw = {
-        "id": "7", "text": "text", "response": None, "label": 1, "response_label": None, "category": None,
-        "kind": "prompt", "lang": "en", **fields,
+        "id": "7",
+        "text": "text",
+        "response": None,
+        "label": 1,
+        "response_label": None,
+        "category": None,
+        "kind": "prompt",
+        "lang": "en",
+        **fields,
     }
     return list(source.read(source, raw))
 
@@ -126,17 +133,23 @@ def test_the_permissive_mix_excludes_what_it_must() -> None:
 
 
 def test_conflicts_go_and_labels_join() -> None:
-    kept, merged, dropped = drop_conflicts([
-        example("Same text!", severity=UNSAFE), example("same  TEXT", jailbreak=0),
-        example("torn", severity=SAFE), example("Torn.", severity=UNSAFE),
-    ])
+    kept, merged, dropped = drop_conflicts(
+        [
+            example("Same text!", severity=UNSAFE),
+            example("same  TEXT", jailbreak=0),
+            example("torn", severity=SAFE),
+            example("Torn.", severity=UNSAFE),
+        ]
+    )
     assert (len(kept), merged, dropped) == (1, 1, 2)
     assert (kept[0].severity, kept[0].jailbreak) == (UNSAFE, 0)
 
 
 def test_near_duplicates_share_a_group() -> None:
     base = "please write a long and detailed story about the old house by the river and the people who lived there once"
-    groups = near_duplicate_groups([base, base + " ago", "something else entirely, with other words in it", base.upper()])
+    groups = near_duplicate_groups(
+        [base, base + " ago", "something else entirely, with other words in it", base.upper()]
+    )
     assert groups[0] == groups[1] == groups[3] != groups[2]
     assert fingerprint("Ｈｅｌｌｏ,  World") == "hello world"
 

@@ -100,7 +100,8 @@ def test_a_second_mixture(tiny_run: Path, tiny_mix: Path, tmp_path: Path) -> Non
     train(tiny_run / "weights", tmp_path, tmp_path / "run", RECIPE, device="cpu")  # goes on from the first
 
 
-def test_the_graphs_are_fused(tiny_run: Path, tiny_model: Path) -> None:
+@pytest.mark.usefixtures("tiny_model")
+def test_the_graphs_are_fused(tiny_run: Path) -> None:
     """As many attention operators as layers, and no softmax left alone: the exporter's pattern still fuses."""
     for precision, operator in (("fp32", "Attention"), ("fp16", "Attention"), ("int8", "QAttention")):
         counts = operator_counts(tiny_run / "onnx" / GRAPHS[precision])
