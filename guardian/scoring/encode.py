@@ -111,7 +111,7 @@ class Encoder:
         )
         digests = {name: self._digest(e.ids) for name, e in zip(names, encoded[len(texts) :], strict=True)}
         return [
-            self._template(piece, e.ids, digests.get(piece.context, []))
+            self._template(piece, e.ids, digests.get(piece.context or "", []))
             for piece, e in zip(pieces, encoded, strict=False)
         ]
 

@@ -7,6 +7,8 @@ import unicodedata
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,9 +48,7 @@ _HEADS = ("severity", "jailbreak", "injection", "response_severity", "refusal")
 
 
 def _join(rows: Sequence[Example]) -> Example | None:
-    from dataclasses import replace
-
-    labels: dict[str, int] = {}
+    labels: dict[str, Any] = {}
     for head in _HEADS:
         values = {value for row in rows if (value := getattr(row, head)) is not None}
         if len(values) > 1:

@@ -81,7 +81,8 @@ def train(
     data = _load(mix / "train.jsonl", encoder, out / "train.cache.pt", progress)
     held_out = _load(mix / "calibration.jsonl", encoder, out / "calibration.cache.pt", progress)[:4000]
     torch.manual_seed(recipe.seed)
-    model = load_start(base).to(where)
+    model = load_start(base)
+    torch.nn.Module.to(model, where)  # transformers' own `to` is untyped
     run = _Run(model, data, held_out, recipe, out, where, progress)
     run.go()
     run.save_weights()
@@ -297,7 +298,7 @@ def predict(
 ) -> Tensor:
     """Logits [len(data), 23] in order, float32."""
     where = device or torch.device("cpu")
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
     slices = head_slices()
     out = torch.empty(len(data), max(s.stop for s in slices.values()))
     for batch in batches([len(item.ids) for item in data], tokens=tokens, rng=None):

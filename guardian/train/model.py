@@ -45,7 +45,7 @@ def head_slices() -> dict[str, slice]:
 N_LOGITS = sum(len(labels) for labels, _ in HEADS.values())
 
 
-class GuardianMiniConfig(BertConfig):  # type: ignore[misc]  # transformers ships no types for it
+class GuardianMiniConfig(BertConfig):
     """BERT's configuration under our own type, so that exporters pick our class."""
 
     model_type = "guardian-mini"
@@ -61,7 +61,7 @@ class GuardianMini(BertPreTrainedModel):
         self.bert = BertModel(config, add_pooling_layer=False)
         self.dropout = nn.Dropout(0.1)
         self.heads = nn.Linear(3 * config.hidden_size, N_LOGITS)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **_: object) -> SequenceClassifierOutput:
         hidden = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state

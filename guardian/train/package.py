@@ -114,16 +114,17 @@ def thresholds(
     guard = Guardian(backend=backend, policy=Policy(refine_spans=False, shadow=True))
     table: dict[Stage, dict[str, dict[int, dict[float, float]]]] = {}
     hazards = [hazard.value for hazard in HAZARDS]
-    for stage, heads in ((Stage.PROMPT, ("harm", "jailbreak", "injection")), (Stage.RESPONSE, ("harm",))):
+    of_stage = {Stage.PROMPT: ("harm", "jailbreak", "injection"), Stage.RESPONSE: ("harm",)}
+    for stage, heads in of_stage.items():
         progress(f"scoring benign texts of the {stage} stage")
         benign = {head: [e for e in examples if e.stage is stage and _benign(e, head)] for head in heads}
         scored = {head: _flow_scores(guard, rows) for head, rows in benign.items()}
         table[stage] = {head: {0: calibrate.levels(_column(scored[head], head))} for head in heads}
         table[stage] |= {h: {0: calibrate.levels(_column(scored["harm"], h))} for h in hazards}
     progress("scoring benign long documents")
-    heads = ("harm", "injection", "jailbreak", *hazards)
-    documents = _document_windows(backend, examples, data, heads)
-    by_bucket = calibrate.bucket_levels(documents, heads)
+    read = ("harm", "injection", "jailbreak", *hazards)
+    documents = _document_windows(backend, examples, data, read)
+    by_bucket = calibrate.bucket_levels(documents, read)
     table[Stage.DOCUMENT] = {h: calibrate.stricter_with_length(levels) for h, levels in by_bucket.items()}
     return Thresholds(default_fpr=default_fpr, table=table)
 

@@ -180,7 +180,10 @@ def _source(
     return Source(name, licence, permissive, read, cap, exclude)
 
 
-_NC = {"permissive": False}
+def _research(name: str, licence: str, read: Reader, cap: int | None = None) -> Source:
+    return _source(name, licence, read, cap, permissive=False)
+
+
 SOURCES: tuple[Source, ...] = (
     # -- what the shipped weights may use
     _source("guard_mix_5k", "MIT; parts ODC-BY, CC-BY-4.0", prompts, exclude=("BeaverTailsTrainR", "ToxicChatTrainR")),
@@ -227,23 +230,23 @@ SOURCES: tuple[Source, ...] = (
     # -- held out of every training: an unseen injection source for the thresholds' sake (docs/evaluation.md)
     # deepset_pi_train, tensor_trust and promptshield_uw are read by `guardian eval` only.
     # -- research mix only: non-commercial, share-alike or unstated licences
-    _source("s_eval_base", "CC-BY-NC-SA-4.0", prompts, 6000, **_NC),
-    _source("s_eval_attack", "CC-BY-NC-SA-4.0", wrapped, 3000, **_NC),
-    _source("beavertails_prompts", "CC-BY-NC-4.0", prompts, 4000, **_NC),
-    _source("do_not_answer", "CC-BY-NC-SA-4.0", answers, **_NC),
-    _source("do_not_answer_contrast", "none stated", prompts, **_NC),
-    _source("do_not_answer_fp", "CC-BY-NC-SA-4.0", prompts, **_NC),
-    _source("safety_tuned_llamas", "CC-BY-NC-4.0", answers, **_NC),
-    _source("alpaca_5k", "CC-BY-NC-4.0", answers, 2500, **_NC),
-    _source("alpaca_prompts", "CC-BY-NC-4.0", prompts, 4000, **_NC),
-    _source("dolly_prompts", "CC-BY-SA-3.0", prompts, **_NC),
-    _source("guardset_cyber", "none stated", answers, 3000, **_NC),
-    _source("guardset_social", "none stated", prompts, 2000, **_NC),
-    _source("guardset_workplace", "none stated", documents, 1000, **_NC),
-    _source("phtest", "none stated", answers, **_NC),
-    _source("oktest", "none stated", prompts, **_NC),
-    _source("fyyfu_documents", "none stated", documents, **_NC),
-    _source("aegis2_replies", "CC-BY-4.0; copy unstated", answers, **_NC),
+    _research("s_eval_base", "CC-BY-NC-SA-4.0", prompts, 6000),
+    _research("s_eval_attack", "CC-BY-NC-SA-4.0", wrapped, 3000),
+    _research("beavertails_prompts", "CC-BY-NC-4.0", prompts, 4000),
+    _research("do_not_answer", "CC-BY-NC-SA-4.0", answers),
+    _research("do_not_answer_contrast", "none stated", prompts),
+    _research("do_not_answer_fp", "CC-BY-NC-SA-4.0", prompts),
+    _research("safety_tuned_llamas", "CC-BY-NC-4.0", answers),
+    _research("alpaca_5k", "CC-BY-NC-4.0", answers, 2500),
+    _research("alpaca_prompts", "CC-BY-NC-4.0", prompts, 4000),
+    _research("dolly_prompts", "CC-BY-SA-3.0", prompts),
+    _research("guardset_cyber", "none stated", answers, 3000),
+    _research("guardset_social", "none stated", prompts, 2000),
+    _research("guardset_workplace", "none stated", documents, 1000),
+    _research("phtest", "none stated", answers),
+    _research("oktest", "none stated", prompts),
+    _research("fyyfu_documents", "none stated", documents),
+    _research("aegis2_replies", "CC-BY-4.0; copy unstated", answers),
 )
 # Files of the data folder that no training mix reads, with the reason (a test holds every file to one of the lists).
 UNUSED: Mapping[str, str] = {

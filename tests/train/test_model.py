@@ -64,7 +64,7 @@ def test_a_head_is_averaged_over_its_own_items() -> None:
 
 
 def test_padding_and_batch_order_do_not_change_the_logits(tiny_base: Path) -> None:
-    model = load_base(tiny_base).eval()
+    model = load_base(tiny_base).eval()  # type: ignore[no-untyped-call]
     short, long = [101, 1, 110, 120, 102], [101, 1, *range(103, 140), 102]
     items = [replace(UNKNOWN, ids=short), replace(UNKNOWN, ids=long)]
     with torch.inference_mode():
