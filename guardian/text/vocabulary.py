@@ -3,8 +3,9 @@
 Every heuristic of the obfuscation views (leetspeak, spaced letters, text written backwards, decoded bytes) asks
 here before it believes itself, which is what keeps ordinary prose, code and identifiers free of extra views.
 
-Source: words of 3 to 16 letters in at least 12 texts of at least 5 of the project's English training sets, by the
-number of texts, the short ones picked by hand; then names of hazards by hand. The list is English only.
+Source: whole words of the vocabulary of BERT (uncased; Apache-2.0), in its order, which is that of frequency; then
+words of at least four texts of our permissive training sources that BERT lacks, and names of hazards by hand. English
+only.
 """
 
 from __future__ import annotations
@@ -84,691 +85,629 @@ def known_share(words: list[str], shortest: int = 3) -> float:
 
 
 _WORDS = """
-the and you for that can with how are this your not what from have about use any but their provide like
-should all some such make create information people help more which will into without following write would
-they using please them when way other who need ethical just also could new has illegal was cannot there
-important one answer while request out now get these where want been may generate time activities legal used
-response instructions first only its know system unethical being remember sorry potential most sure someone
-language always best against through include ensure security including then than why explain well must
-access here data user based post avoid question tell safety list specific take analyze ways find code our
-instead suggest content does say world consequences given between guidance before personal sentence give
-different questions name social feel guidelines two good after own support even each others work start over
-think his model assistance better online harm however above harmful example words understand life high
-public assist prompt respond never steps input actions respect person medical follow many text creating
-individuals set might making output key describe return assistant address story step end try those email
-within asking keep script character change were possible act things free fake number engaging during python
-process identify real behavior health ask something call long cause methods consider rules research because
-right message account anyone tools implications guide group refuse plan both company media importance
-protect team share see human her anything away had else last file money place law function every network
-promote back develop common clear look ignore characters discuss order users very down off home privacy
-nature safe often additionally encourage next various risks let fulfill focus string stay print known advice
-result check details professional of to in is it on be by at as or an if we do no so my up he me us go am a
-i same day detailed much open form once self secure writing program getting type software lead systems did
-design too engage three report line looking original steal part made task around main come going really
-serious yourself control year learn financial violation him understanding sensitive still test concerns
-context goal black knowledge potentially standards positive word another appropriate results improve means
-reply care resources technology she add role service command power certain ever strategies impact multiple
-previous few great topic friend date instruction directly responsible practices evil website spread true
-among under issues trying environment emphasize prevent society history techniques necessary mean got
-experience able reach effective body called programming offer family doctor state show imagine large play
-maintain target since note said yes unique false discussion tool years city risk point password news gain
-government situation due comment patient learning translate providing physical activity states break article
-laws computer caught review available tone legitimate sharing final working found business approach method
-communication finally game small short phishing malicious course violence full tips works community country
-local attack responses involves area idea training action read benefits services dangerous consent needs
-nonsensical commit united general done detection initial secret car below treatment maintaining strong begin
-rather provided science having video everyone measures send manipulate case evidence seek helpful happy stop
-contact commands run location love current man identity prioritize sense policy taking summarize purposes
-format related warning mental examples school recent private negative white highly allow title policies
-store until phone purpose development hacking options statement uses project political trust product market
-individual numbers old future designed lives style attention job movie ensuring official features actually
-proper damage mind sources accounts groups choose elements women believe severe food creative little rights
-value simple educational several reduce whether fictional points natural less server named conversation kind
-put requests practical drugs unauthorized achieve import appears verify hate link face traffic english
-explore treat card level especially promoting across vulnerabilities hope requested crime exploit setting
-recommend sexual hey needed source phrases age times complex attacks light doing friends nothing takes
-further night query considered bank everything terms propose layer includes device obtain problem talk
-alternative analysis class towards feeling thing together additional bad red today term boundaries awareness
-become least malware goes document past according suspicious intelligence implement similar water ideas
-devices fiction ability side space top quality issue matter machine careful respectful reframe mission items
-significant says pay correct hack web second error super makes members dialogue dark house fun asked five
-build causing integrity healthcare quickly internet effects increase files lot messages accurate spanish
-heard present low skills young building strategy image popular study party week special keeping american
-fraud specifically summary allows deep changes speech search concept difficult enhance days manner hard drug
-emotions update performance art factors typically crucial subject friendly handle healthy criminal tactics
-moral energy education credit likely property layers behind wrong theft perform associated hello live values
-events thread involved again saying left log hours management scenario areas bypass windows fact member book
-sometimes highlight ethics john piece cultural authorities products major promotes expand seeking enough
-considering practice event emotional national explicit interested platforms death patients position complete
-types effectively chat returns violent thoughts symptoms critical relationship bring thought leave digital
-scene historical field running materials taken threats claims helps particular shared internal stealing
-detail third restrictions remove emails application easy themselves students organization platform inputs
-child regulations offensive thinking determine living problems recently though regarding customer regardless
-essential fully hide app view usually religious continue humans letters giving principles myself created
-feedback therefore latest single race kill conditions communicate countries block feelings description
-compliance provides challenges beliefs buy comes ultimate woman allowed seems artificial series involve
-required wants success advanced testing looks path industry upon global big execute opinions seen track page
-relevant close pain intent trusted total companies records opinion virus modern relationships student option
-either worth requires stories amount cybersecurity exactly adversarial successful force soon comply hand
-contain direct replace join gay condition children south watch install structure background modify hold
-phrase solution manage far sent scams influence notes database spreading move login loss experiences chinese
-air length misleading sound tutorial described extreme enter along comments yet version protection decision
-perspective goals toxic rule hidden developed early outline easily hear gather period raise office detect
-object javascript range answers status already credentials culture actual planning drive weapons rewrite
-employees monitor letter fear extremely simply scientific cover inside links mentioned anyways recognize
-implements paper encoding remind scam suggestions threat settings immediately completely narrative normal
-personality bot creation carefully overall breaking cases patterns avoiding click finding figure growth
-leading entire tasks turn audience aware sell thank tip express decisions reasons music higher cut academic
-started went download war maybe site head opportunities java tax reason gender economic international
-comprehensive quick argument north shell allowing tasked men street encrypted hypothetical told extract
-inform cars engineering regularly sex programmed powerful room topics blocking trick four earth bit fair
-claim lost customers film organizations difference dangers police clearly repeat daily size algorithm
-persuasive animals dog outside later monitoring heart expert central consult perfect suicide written
-discussing websites reputation record regular enjoy attempts require campaign apologize passwords safely
-okay limited sentences classify showing constructive teach names caused vulnerable animal contains adhere
-playing seem unless inappropriate interest fire discovered wait forget table save standard generally
-material enforcement rate communities educate meeting networks apply cost color applications contribute
-directory properly meaning disabled sales display conflict absolutely advise ones stress remote feature
-misinformation google readers meet produce addresses muslims statements documents wanted talking selling
-carry solutions fuck attempt throughout informed marketing authentication shows lines efficient connect
-focusing york reality developing variety exercise choice david pressure mode games travel cloud situations
-longer offers novel justify client reports interactions trading conflicts strongly essay starting
-discrimination technologies classic virtual forum clean library technical blog convince manager confidential
-channels die fight rest connection fucking emergency climate profile mitigate extra bomb investment
-medication blue lack minutes appear plot recommended payment behaviors september near exploring facilitate
-brief interesting calculate existing responsibly weight advantage trans fine voice ready console lower
-encryption psychological anti places trained challenge center parents basic forward abuse plans reading
-subtle certainly production delete middle levels remain whole sum posted conduct spot sign sports mobile
-transactions sleep population compare base release willing usage gets pretty follows leaving aspects deal
-primary depression respecting updates itself china convert separate engine causes reminder america array
-parts permission algorithms quite calls encourages reddit late adult saw moment alone section environmental
-leader girl guy mechanism traditional tested template depending responding built famous void journey decide
-channel studying safer queries trouble equipment offering visit utilize reporting interests struggling song
-hurt species coming limit employee cautious rich president operating march currently identifying random
-checking ancient evade acts shit urgency stock compose domain effect images wide chemical sounds wish stolen
-involving accept professionals draft protecting opportunity paragraph europe college speak exact differences
-thanks businesses stereotypes controversial kindness crimes income agree solely double suitable concise
-price freedom hands curious enable accessible terrorist reliable establish factor receive escape incoming
-hit kids conducting eyes teacher helping experiencing staff took park cheat speed addressing targets typical
-grammar construct appearance increased abilities models insurance legally ago assume combination competition
-defense convincing apple signature insights rank train led improving coding stand paying manipulation fit
-university disease programs honest signs match valuable otherwise months operations memory average forms
-diverse warnings trade violates anxiety matters player month granted speaking october handling custom
-universe board attribute came previously confidence exist immigrants developer demonstrate violate protocols
-none active alert department green balance dear waste joke distribute workplace scheme accuracy entry
-himself driving maximum probably unknown front copy preserving articles encouraging picture mix filters
-select june snippet useful supply vulnerability edit procedures town fraudulent plant detected requirements
-despite benefit received truth six expected insert valid introduce casual refer mexico skin responsibility
-progress addition particularly adding germany anonymous eye considerations confirm purchase season fix
-infrastructure storage spirit changing presence processes temperature france processing born realistic lose
-posts yeah god rock door photo french gives whatever religion condone provider caption intended capital
-affect translation win partner mention fast controlled transaction substances prepare hair instagram listen
-peace eat knowing threatening invest exchange blood highest empathy errors november unable followed humor
-checks simulate ingredients british added operation generated amazon score prompts beyond permissions
-publicly unusual expression tried objects december poem transparency career cold almost core recovery facing
-pretend nice birth atmosphere chaos court cout facts americans securely spelling committing victim starts
-profit sun tracking scale slack smart movement played computers peaceful emphasizing books charged
-conversations characteristics canada studies half ground automatically capture muslim victims replies
-evaluate justice participate const decrypt limitations balanced updated accurately objective poor beautiful
-january solve drink eating keys focused road experienced taxes insider reveal preferences interact mistake
-tech views rely cup item east camera changed honesty female count goods frame remains regions desired
-renowned debate star locate land theory pass military easier greater neutral election stupid biological
-proceed morning symbols chatbot cross released seriously sea fall walk instance improved manipulating happen
-won mistakes capabilities explanation transportation interface million incorporate identified strings
-opponent transfer april august limits asks funny feels authority inclusive wife purely costs morally paid
-appeal favorite although cat racial reputable notice happened commonly contrast blacks racist movies west
-choices gun forest located desire authorization playful gold insults chance former heading grow followers
-fail photos innocent launch performing legality roles documentation cool efficiency afraid held apps depth
-functions reset treatments hospital subtly illegally instruct navigate capable efforts effectiveness edge
-ahead static ethically strictly wrote dead determined echo projects whose throat son roleplay chain managing
-corporate vehicle recommendations vary coronavirus murder reverse nation worst possess australia protected
-region acting exploiting discussions generation adjust funds press legend poison targeted ultimately sort
-multi predict immediate propaganda supporting highlights discriminatory rob distribution enumerate whenever
-africa hot sending connections trends shape charge explicitly telling accessing guess languages february
-license cash reported symbol split soft planet century easiest mark serve colors cough wear concern approved
-sample engagement onto containing weather parties calling weeks theme normally integer significance july
-decode believes mother lock suggests crisis variables contents timestamp visual receiving weaknesses
-disregard brown committed largest targeting demand foreign references harassment components reference
-challenging filled london dealing cards faced definitely club opening session microsoft concerned suspicion
-societal pneumonia window medications disable depends approaches diversity strength implementing endl
-reducing prepared circumstances attempting household communications sick delivery flags linux became prices
-touch technique resolve underlying becomes beauty themes reviews slow included screen punctuation visible
-pattern rates integrate alternatives define mass traditions straight acceptable craft felt compromised
-tomorrow successfully pick dedicated rumors secrets rare push assumptions prominent zero merely western
-races arguments counter clothing intense author sustainable verification surface generating switch calm
-resolution videos destroy obtaining informative failure worse vast sky coast compelling implementation
-cultures clicking fighting fairness weapon prevention owner male panic upcoming preparing accordingly
-mercury fever francisco warm ongoing rise disorder becoming specified tree biased tracks bear diet slightly
-spaces cutting external explanations chest formal explaining happening wikipedia analyzing summer shall
-clarity jurisdictions alcohol noticed employ info officials harmless truly configure urgent facebook
-agreement candidate division existence exposure expertise updating investing secretly covid element
-submission consistent happens river workers economy writer stage realm increasing european assess suffering
-missing math denied counterfeit widely began vigilant watching overview compromise comfortable shot decided
-personalized significantly older immoral resource reflect locations danger possibly beginning manual faster
-draw constantly shopping brain browser connected loved gave unsafe distance brand sites host teams scenarios
-organize islands cameras king moving forums recipe disclaimer perspectives indicate alphabet descriptions
-contract appreciate loves outputs recruit lots village strict optimize japan minimize integers introduction
-reaching routine intentionally entertainment convey coded label fields pictures intelligent verified pose
-plants execution players trip organized procedure gone infection trigger welcome cities module surveillance
-california catch compile flag extensive worry staying superior substance imprisonment injection converted
-finds blocked urban improvements silver schedule skilled agency endorse broken thus logs bias royal exposed
-constraints eastern fill gas killed jokes credibility reader ethnic artist scan align experts habits height
-deliver authenticity auto italy putting accident covert concepts hour ice cancer opposite worked unnecessary
-vivid coffee trace electric servers cheating elaborate heavy quiet parameters box sore attract figures
-wealth fresh luck growing exam agencies union calculates trafficking eventually spain jobs residential
-couple deserve researching map cyber efficiently humanity effort adhering entity identities controls equal
-therapy innovative except boss stuff definition forced tests outcomes director burn collect walking warn
-insult parent agent recognition chosen antivirus sneak username configuration league enabled impacts kingdom
-earlier alien friday learned begins larger interaction prior lighting inquiries magical actionable asia port
-leaves precautions direction established grand beings interview chances empty labor destruction robot doubt
-collection exclusive adapt leads lifestyle sentiment failed holding mood budget obey viral derogatory
-supportive extracted refers intentions outcome tired purchasing met illness genetic killing patch waiting
-violating revealing aim lies creativity furthermore fellow amounts square aid weak flow celebrity combat
-dignity clients lastly carrying factorial turned engineer spreads diseases stands battle promotion injury
-evaluation round solar markets mask michael discovery bears loyalty confidentiality african drop appealing
-route sections environments southern ends morals treated runs ass foster describing underground profits
-harder variable evening morality assault qualified proof distributing risky plenty fan unexpected fantasy
-disgusting bound stores args station lab tickets ocean identification anymore coach burp independent angeles
-customs prison falling incident hardware blend highlighting caution aggressive claiming oil persona sets
-restricted precise amoral angry heat confident drinking wearing ending intellectual keeps wind charges shift
-visiting magic priority india crack taste accomplish suspect filter federal assignment breathing bill
-allocate diagnosis traveler discord beneficial physically resorting compared properties installed forces
-criteria raised dictionary hiring conference noise norms supposed affected clarify blame smith paris tricks
-died secrecy button entering yesterday nor literature specify root writes featured spend unfiltered numerous
-likes driven dry chronic shop viruses architecture stored modified sharp reads indigenous washington huge
-winning desires master scripts participants attached advantages supports decoded unlimited bar asian
-republic gift democratic lie maximize relief collaboration indeed modifying actively package replaced civil
-defined entirely raising island databases perhaps abandoned leadership golden consulting rape worried
-exploitation baby meaningful passage oral father courses geographic robbery wall medicine encrypt football
-passed presentation audio russia england favor frequently embrace exploration classes positions graphic glad
-scary toward published usual tags scenes miss tonight mail surrounding discourage reaction default firewall
-knife knows deeply creates jews nose belief temporary submit enabling stars native confusion vote employment
-hiding james net rid conclusion meant tweet tells surroundings dose wild earn spent incredibly designing
-buying hell orientation perceived correctly thorough investigation exception beach shut logging prime
-findings minor families columbia subsequent notifications strive trump metal damaging distress experiment
-measure feet load movements dinner weekend sender incredible historian radical throw obvious suffer
-investors sends ethnicity primarily automated television equality offense robert instructed abide
-investigate automate specialized descriptive bright filtering wealthy struggle solving lowercase pawn anyway
-stadium prove slowly banned libraries sneaky executed fines mutual aspect authentic vehicles disinformation
-unfair knew intimate mechanisms shown utilizing announcement princess suppress officer prescription exciting
-bodies boy boost curiosity introduced investments marks agenda guys restaurant intercept genuine landscape
-peer construction mayor disrupt dive emotion neighbors floor encounter texture creatures treating dispose
-deceive mysterious linked competitive therapist girlfriend venue overcome framework smaller innovation
-dynamics county finish peoples owned raw citizens neighbor stability forever distinct sequence grant pricing
-decrypted uncensored judge orders hatred conspiracy daughter unfortunately powered codes mammal tricked
-estate familiar brought exploited upper knowledgeable breath vision invalid prints researchers jailbreak
-twitter ten disabilities ill everyday copyright preventing advocate suite referred fitness biases difficulty
-lawyer standing homemade sold expose leak spam incite actor protocol participating occur expectations
-mandatory sides excellent refuses chapter chemicals kid nearby signal outgoing variant blackmail attributes
-presented looked plastic clothes eliminate understood decline matches numpy generic driver achievements
-losing structures border retrieve institutions supported adventure paul reviewer exec northern steals
-painting stick ruin argue minimal seven categories believed strategic styles renewable constant continued
-pursue ages pretending faith removed judgment helped subjects motion orange authorized moved prefix turning
-prefer pet german admin dynamic majority functionality verbal advancements dress moon decoding requesting
-finished trees discreet seeing emphasizes audit logo represent logic nearly modules packets scala posting
-alive consumption sugar bed facial locked portal electronic satisfying breaks lists unrestricted gonna
-leaders employer cast teaching payload depressed exit censor lawful domestic spending sophisticated
-bypassing credible editing incorporating improvement gathering commerce technological refrain produced fat
-strike isolation installing category firstly applying fashion thereby believers smoke implemented swear
-campaigns profiles plus basketball artistic surprise maintenance skill dream executive senior pandemic bag
-loop keywords println spiritual adds humorous dirty anger plane selection voting literally moments revenue
-spark supplies discussed disagree leaked pursuing simulation memo stronger acquire messaging bonus inject
-answering fans massive syntax religions achieved absolute ease penalties assessment hateful accidentally
-perception suggesting alright fascinating statistics achieving pair nationality george criticism army busy
-transport contributions gradually completing alternate interactive smooth frequency intricate accepted
-cleaning carbon smuggling hacker prejudice tag suggested respiratory structured sad deny row plays wanna
-transform mouth pages privileges completed provincial husband episode florida actors christian remotely
-lived autonomy joy sessions char pieces elderly layout scammers medium corruption girls consumers closely
-traits holds struggles shy brother timing mild difficulties excerpt protagonist mine winner hijack breach
-jack seeks foods captivating opened advisor elder fish twice defend prescribe bitch honestly expect romantic
-react dance computing applied bottom advertising demo accused tries crew advance frequent combined annual
-schools index kindly commitment cocaine minimum shadows japanese listening discreetly capacity firm
-entertaining removing complexity foundation vibrant appearances loyal operate cyberbullying theories
-mountain diagnosed glass exists integration commercial backup composition ticket inclusion hire editor
-cryptocurrency pollution specializes continues censorship contacting covered closed stocks thoroughly neural
-inner consumer dataset shoes diagnose legitimacy extremist cell amazing turns chief lights crash professor
-drama approval periods comfort lake served counselor suppose hostility nations lately sight mentioning
-recording equally fourth district cycle coherent apparent oops machines expressing specializing reasoning
-doors organic discover github influenced socioeconomic explains cook korea demands acknowledge footage grade
-bowl physics basis meal inspired poll alerts cooperation attendance threaten paint industrial loud noticing
-wonder ended productivity categorize conceal reduced administrator pathetic deeper smuggle cooking
-manufacturing disclose researcher racism faces dont pop aims essence paypal choosing nuclear minute hotel
-survive illustrate forth arise degree serving administration returned teachers quarter assets millions
-bridge politics certificate confirmed kept opposition recipes describes exploits flight weird idiot
-remaining alternatively fundamental facilities survival gentle folder insecure conducted terrace expensive
-dogs bully sister genre tension powershell sweet harmony briefly angle destination evasion gang lazy younger
-bullet expenses excitement simultaneously competitors slight scientist hates beat officers linkedin occurred
-grab producing container pushing films proud suggestion drawing tailored victory gaming checked thinks mars
-hearing pull smoking firearms anonymity biggest hosting adults meets promise bash headers ideal setup fee
-sufficient scamming rude moves horse explosives ensures finance personnel token providers routes smell
-realize powers screenshot assured tale distributed alter unsuspecting volume mike misuse deleted signed
-encouraged placed tense increasingly affects labels fostering qualities flat crafting award tuesday ignoring
-tiktok garden buildings persistent trial tokens featuring promises brainstorm reactions announced offered
-mindful happiness rapid patches increases directed teachings blurred wondering indian populations searching
-attorney planned reasonable examine yellow william celebrate tight preserve wake startup transparent
-attackers chicago lasting infect saved eight ride wire corresponding generates reward meetings compassion
-radio slang neighborhood harming mostly duty satisfaction indicates visually clinical recognizing prompted
-awards fly martin strange explosive consideration rewards institution sleeping mixed disguise managed wise
-herself stable affecting json impossible electrical disaster headline surgery ring crossing bullying fund
-resilience monday objectives storm precision regional acid diabetes heads meth dies council worker hackers
-moderation regulatory widespread resistance focuses factual obtained organizing brackets hint spots
-politician bug circle bunch clever colleagues greatest modes gains birthday ordinary unconventional
-strengths unlock possibilities scared cookies disorders peak artists slide album verb texas attend
-superiority church lit joining trauma bombs competitor bullshit streaming aligns birds taylor sweden shares
-monitored deadly vaccine thousands fears pros upload colleague alex separated origin boston corner combine
-payments vendor equivalent worldwide charles criminals drunk excited possibility terrible demonstrates
-injuries collaborate memories immerse dates incorrect strengthen cognitive breakfast versions darkness arts
-wednesday formed carried timeline resulting cons illicit exposing crowd developers bird respected silence
-menu literary exercises transition namespace securing vowels dispute youtube sale charity proposed sport
-binary succeed instances attacker twist survey subprocess stone pure alarm vacation pleasure lunch
-storytelling suit legacy column intensity differently bold ball attach homes addiction crypto poverty agreed
-ransomware anonymously plain outdated resort williams licensed naturally consciousness dramatic domains
-occupation inspiration theater captain browsing temporarily bronze flagged corona picking russian proposal
-repercussions donations kinds involvement protective silent tough passion salt approximately principle
-latter enhancing titles recipient reinforce generalizations satisfy wallet brazil corporation banks dump
-feed grocery porn heavily corrupt polite lying saving partners override mimic tend imagery instrument
-expressions coverage talent resist formatting akin contacts mislead framing referring disrespectful
-relations defensive cope excessive studio introducing labeled attitude datasets laugh harry burning yours
-passing hero pride recover reflects gathered deceptive divine logical revolution serves invite societies
-predefined simulated pranks mom bought passport denial crazy ship arrange dreams sitting gained
-responsibilities infected industries observe inspire hat vegetables enemy concerning revolutionary sarah
-tiny classroom devise charm meat trash representative rival blow amplify mystery triggers seemingly
-afternoon accepts arrived sunday register suddenly requiring smile unity exams inferior banking guns proven
-brings broader node aligned fuel attachments greatly performed produces variation extended navigation
-championships rain crowded terrorism reporter torture passionate borders showed undermine worthless
-delicious pocket billion fruits uncomfortable entered journal iphone assign applicable markdown occurs
-schemes opponents racing esteem classified theoretical blocks regulated exhaustive terminal invented
-wildlife immigration sexually apart democracy adapted depend courage unsure participation distinguish ban
-hall giveaway headache defenses neck ran minority suicidal burden kitchen holy adopt belong sacrifice
-scientists seat candidates customize greetings unhinged shooting covers covering netherlands doctors peter
-keyboard quote hired coping emotionally analyst registry traveling header isolate metaphor vaccines
-universal documented shame quotes cats rapidly excuse pregnant tall punishment married chris attempted
-consensual swift delicate tour representation delve mischievous esta kidnap jail newspaper bus streets
-deception poses unwanted fox dumb arm prank escalate downloading bond soil availability relate wisdom spoken
-rant honor comedy launder lyrics smartphone designer luxury sabotage skip personalities anywhere tolerance
-networking font generations counts futuristic equation displays templates este winter emoji prioritizes
-healthier bribe trap arms isolated airport shoot unsolicited irrelevant immersive automation robust
-backgrounds confirmation optimization parallel gmail minded thomas fees validate fucked marijuana generator
-revenge painful thieves bringing seemed immune escalation spirited purity fairly toronto cares nobody
-totally cure deliberately hill pitch stereotype assuming validation losses nine purchased recognized sit
-paragraphs determination band seamlessly stopped selecting laptop spouse cookie cheap mirror hurtful
-controlling damn johnson overwhelming preparation saturday compute medieval undermines watched debit
-trustworthy loose textual eternal behaviour texting stylistic storyteller robbing revealed marriage currency
-discourse stream deleting arbitrary represents threatened proxy repeated erase portfolio firmware heritage
-submitted meme scott ultra belongings mock witnesses musical miles rising purchases falls owners ideology
-blind actress centers inequality oneself arrive territory columns engaged accessibility reflection flying
-privilege sorted motivation suppliers italian incites publish legit clone openly restrict protest relatively
-violations locks showcase packages founded mathematical ranking inclusivity interpret lonely defendant stuck
-recursion sigma ipad basically emissions hypothetically mixture detective conservation ownership intention
-unit eggs evolution thursday attending welfare appeared arrested parking gotta shock fixed comparing paths
-eager component wing contributed steve fruit officially banana detailing walls manufacturer desk paste
-accountability transmission boring percentage guard closer sudden consists designs classification captured
-initiatives housing principal valueerror sydney consultant soldiers viewers governments realized seconds
-drawn gym meanwhile reached hesitate aged practicing broad returning vector lord dude grid passengers
-firearm harms guilty shaped serial nuanced verifying insight battery neglecting obstacles profound
-specialist acceptance ambiguity attractive executing olympic compassionate celebrities politicians deals
-enemies poisoning bots assembly evading hits samples notable horror armed analytics donate preferred degrees
-empire conscious workshop pursuit premium redirect garbage distant counseling beware safest guilt lesson
-joint copyrighted deserves jane chicken consistently freely soul dedication divisions firewalls estimated
-represented paraphrase productive substitute britain jurisdiction diplomatic politely junior switzerland
-finland jewish savings directions somebody capability disclaimers alarms inspiring recorded emerging
-comparison physician association extension fabric logos guides astronaut netflix arousing negro terrorists
-boat distraction liability drivers strip creator contracts gaining permanent triggering loser expansion
-voices biology roman scope gap complaint civilization experimental snow opens triggered reviewing aimed
-capitalized reviewed founder wireless exceed coughing flaws fills disseminate despicable obeys greece
-zealand electricity afford jump asshole catching commission transformation cheese designated initiated
-contributing sunlight addressed anime cream bonds centre annoying predictions prescribed immigrant audacious
-possession transgender museum wars severity carries whom pointing undetected supporters erotic broke
-temperatures presents citing leverage lady youth adjectives encouragement alongside portion signals stating
-adequate chart append precedence portray greek transcript voters disability trojan automatic compromising
-longest cite notorious divide assessments solid fewer recommendation latex cunning examination harsh raises
-unacceptable townspeople witness gear tokyo collected funding papers aggression sake tactic perfectly pool
-vulgar signing metrics disguised reduction talkative richard butter dragon blockchain creature phones marked
-shocking unbiased restore baseball sheet thief rap fired pizza tea infiltrate chase boyfriend chemistry
-employed shirt motivations backdoor baking empathetic batch azure worm enters dish extraordinary quit
-narratives brave panel overwhelmed organisation inaccurate charismatic swearing journalist pacific apartment
-urge mountains cells dropped teen cry bounds imply campus rose parse outdoor jewelry puts intriguing torch
-brands newly jordan promising mary provocative dotted arrest drinks trail residents persuade demographics
-administrative immense midnight establishing scrape subscription moderate indoor memorial rome screenplay
-bottle bitcoin bribery donald pills ugly behavioral launched plagiarism salary presenting meditation
-observation positivity meals singer rearrange titled louis dot anthropic beijing guaranteed permanently
-existent destroying soccer resume traced claimed agents induce formula continuous enforce texts leg spring
-foot tower influential continuing pandas entities flowers misconceptions chocolate contexts companion
-fatigue sneaking defending sells prince rhetoric enables fault forge mad commentary folks discovers
-retirement compliant audits width captures connecting functional implies rush accommodations assigned
-thrilling fulfilling earned committee collective phenomenon intact iron gene crafted disclosure advisable
-theatre unverified orientations turkey hoping thrill tutorials leaks holiday cops songs equipped obviously
-championship explores hence triangle straightforward gravity stir sensitivity imagination chair interpreted
-friendship resolving respectfully qualifications observing sentient georgia advertisement surprised
-agreements muscle thick minds injured dollars healing intimidation fabricate identical debt ports
-consistency refine originally characteristic regulation retail overlay discomfort vital ireland talks makeup
-pornographic queen clubs hostile discriminate psychology odd personally employing promotional proprietary
-mixing incidents stack shoulder supplier fell sizes denying guest sarcasm advocates robots reversed athletes
-warming citizen producer scanning facility twisted duration executable linear sector endeavor functioning
-dissemination gently fingers panels centuries greeting disputes advised passes bags nazi caribbean comic
-radar cult minister spoof powder passive accessed translating enhanced delivered invisible centered iconic
-concrete lecture zone airplane invasion moreover mimics offline independence tamper conservative dishonest
-alice troll walmart teaches pyramid suspected harass intervention provoking aside attacking bread
-necessarily overnight adopted refund answered tissues android filename marketplace consuming countless
-weekly pets striking philadelphia observations cunt corrupted emojis gambling dating billing christians
-grades drives somewhere swiftly minimizing decades obligations managers modifications selected percent
-inquiry thin thoughtful router reject ties tournament headquarters planets distract frustration reminders
-temp austria cop releases employers advocating lets inherently receives keyword experiments repeating
-observed silently scores documentary plausible harmonious guarantee encountered ramifications haha alleged
-pornography launching failing congress wanting discredit operational flexible opposing adjustments storing
-breakdown neither conclude thesis letting shipping groundbreaking hearts securities undergo insist
-antibiotics textbook specifications rural pulled hazardous mining hurting surrounded hygiene shady critique
-acquiring penetration phase demonstrating institute invention remarkable narrow ordered stated vague
-appointment traps legs meds nationalities bike bathroom hole operates botnet brute loans cake kinda
-manipulated christmas radiation enjoying relieve interpretation dying visibility downloads enterprise
-instant relaxation joined landing korean replicate vice secondly acquisition elsewhere philosophy portrait
-routines coworker unrest berlin kidnapping accidents voter laid dad dick scare stopping scrutiny alterations
-frameworks stance viable expanded filed desktop accounting milk aesthetic hobbies realism sudo giant delay
-appreciation unlike discipline suspended arena faggot weed wins latin accessories influencer compensation
-remarks replying destructive exhibit replacing loving elevated fails quantum pan combining matching barriers
-slim dust devil shallow coins waves quest frank tesla theoretically heist prick missed wood wine ransom
-minors hesitation minnesota shadow oxygen registered whites relative conveys likelihood wrap dishes lessons
-utilized reduces presidential enlightenment profanity prohibit jargon sir offshore concert upset rolling
-chairman hang zoom mercy monthly dominant handled behave optional autonomous optimal jean listed embedded
-circuit deaths wishes glow lens protein stakes tones hungary spell truthful statuses irresponsible unlikely
-sin tensions mainly pics creators deploy quietly loaded responsive beneath copies exceptions electronics
-mount behalf prize bars complaints marine uncover scheduled safeguard ears bulk supreme atlantic scandal
-interpreter diego desperate miami elected teeth shower breaches ignored traces landlord jones visitors
-audiences initially loan devious deadlines intrusion historic closing carousel genetically continuously cups
-differ henry affordable prioritizing forcing issued translated stomach demanding clouds rough questioning
-posed manipulative ruleset exclusivity australian barcelona canadian rent convinces facilitates cyberbully
-secured tampering cousin childhood deployment gray endorsing preventive slave pink lift complications
-contained formation explorer boolean modeling systemic branding typing detecting pursued memorable flood
-expanding conventional tier promptly trials regime render spoofing seattle arguing discounts valley
-synthetic apples collapse equity swimming rituals ourselves socket roots icon anxious composed governing
-formulate integrated entitled knight themed semi shelf dallas lethal houses bother endless fatal roll
-accusations disrupting wellness clip wonderful interviews confused uncertainty altering interior collecting
-invoice packaging origins attachment disk apparently visualization poland patrick telegram gloves tie
-derived boys pack inciting liberal mess hunting gifts elections sensory ruthless illusion registration
-seamless blank responds liquid await caps clock limiting overly boxes carolina lay float remark fate reveals
-evoke cooper survivors tourist rally hollywood sincerely egypt beer protections prohibited blaming refusing
-scum basics touching testimonials deepfake conversational termination forbidden daniel indicating manually
-nervous regards habitat historically defender sought hook rescue convenient moderators interfere assumed
-murderer podcast masks bet vegas motivate assassination civilians promoted detector cute representing guests
-encounters damaged curl screenshots modification restaurants scripting trend homework yoga vocabulary
-oriented units estimate preservation abstract cybercrime accent evolved divided grief positively alerting
-cartoon atlanta disclosed introductory grown investigating reinforcement spy avoided hunt accepting bills
-crying mentally capturing handles stations misused needing coordinate camp detroit extent interacting
-impressive disabling breathe developments nefarious adheres metadata horrible motivated reliability bytes
-curse reverses ignorant dominance intimidate kit ukraine teenagers micronesia filing proceeds regret
-disposal affairs wet radius sole shelter alignment downtown evaluating familiarize wheel statistical
-supervisor stealth poetic repository controversy impression outlook caesar relax consume similarly besides
-symbolism recruitment clarification michigan hashtags inhumane houston complexities wizard grounds readable
-moscow devastating southeast convenience outlining coat bigger lane buyers ashamed efficacy suck fantastic
-repeatedly believable defining initiate pittsburgh tank uploaded noted imaginative rooms certified decrease
-performs cracking visited citations containers illnesses ladies incentives noble largely gaps andrew upgrade
-expressive wrapped confines kidding loopholes argentina endangered disruption casualties coordinated forgot
-negatively finger nigger flavor buffer probability flexibility debugging navy certificates installation
-seeds reflecting adoption vegan formats patience certifications thrive wooden qualify firmly classical swap
-fabricated admins chemically spotting discretion corrosive homeless speaks assemble kick republican
-mainstream negotiate versus terror tailor characterized rating emphasis woods acknowledging elite authors
-daring partnership infections populated inviting impersonate intuitive votes portrayed appeals fictitious
-salvation accidental killer maintained laundering methamphetamine factory attacked hijacking slip clinic
-jersey slurs hacked classmates navigating nmap nutrition mathematics liver repair forming credential
-embracing export fortune eliminating hotline infectious drops phoenix gaze nausea boundless vomiting
-seasoned heroin influencers norway dirt stays glorifies throwing walks speaker jesus variations attracting
-failures relying exaggerated varying galaxy contemporary volunteer density cable civilizations showcasing
-profession subjective posing cooked simulating remained endeavors parameter optimized shapes blanket
-conclusions wedding maria percussion deviation photography spray crystal colombia magazine fossil mentions
-athletic fluid obama grew avoids ohio insulting yield professionalism confrontation rotate sat caring bell
-withdrawal nodes inventory matrix posture browse penalty grass broadcast sorts offend correction enjoyed
-negate reel nigeria snapchat mexican pen perpetuate darker warfare wider ranging attitudes hurts undermining
-satisfied resulted festival debug instruments rice hypothesis accommodate initiative blur adventures
-acquired colorful valued protests relies fought appropriately prediction linking partnerships carter
-independently fastest celestial meta invade hydrochloric cinematic ponzi greenhouse ratings inflammatory
-talented wings cancel cruel pepper ethic rhetorical educating liberation sustainability outlets buddy
-colorado noun progression recipients varies ecosystem adherence displayed supervision policing lifetime
-uphold province wounded classmate embark forgotten depict commas critics removal memes whats spoofed lightly
-justification walked sees discusses grateful wilson believing poetry utility suffered shifts conversion
-newsletter extraction ascending publishing concentration roads boot emily secretive compatibility
-directories endpoint doses processed defeat accomplishments duplicate loneliness vertical smallest socially
-pharmaceutical scans remorse credits pin locally belonging extortion mate lions dense printing bacteria
-destroyed influences branch integrating delays newfound relatable imaginary referencing overdose plate
-evolving adobe communicating bustling dystopian dietary tradition misunderstanding guitar finals hanging
-configurations hip deletion lung expressed saves disturbing precious awesome runner blonde ford saint
-brothers metropolitan karma forged nationalist arson turkish licenses desert fuels hola organ compound toy
-substantial cluster understandable cuts venezuela combines impacted refused steering speakers assisting
-displaying cracked switching studied cloning restart unhealthy exchanges highlighted backstory deadline
-adventurous populous slogan decade deemed allergies detrimental inhabitants islam questionable chatgpt
-selfie kubernetes strategist artwork ignition teenager learns venture disappear murdered sexist everywhere
-popularity novels sounding decent engines athlete storyline embed tables stood earnings explored bool tennis
-invited compete mechanical visuals configuring retaliation utmost scraping suspension runtime lap boundary
-defame runny belgium unwavering criticize headaches anagrams regard vault leakage outlines dealer hash
-entries instantly badly justified specifics printer intimacy subreddit respective offset philosophical
-instructor academy relaxed warehouse spyware persistence progressive enjoyable pace calendar executives
-equitable stimulate transmitted excel unintended evaluated endanger allies ear wary backups secretary
-prevents adam hints overtly fingerprints wave humane disguises juice mall truck holocaust biden signatures
-hundred residence mature awful instability aircraft sketch supplements ate archive footer confuse dimensions
-fetch unclear scotland substitution fits workout proactive motor unfamiliar possessions infringement
-innovations asset assisted edited premier complying secondary realising tape genes diversion laughing potter
-exotic parenting motivational payroll rotation hitting brilliant cruelty bucket iraq smarter marketplaces
-pump inherent tied artifacts symptom mindset escalating weaken forging indicators retention polish oceans
-teller grace maintains stages investor seasons outstanding compatible citation leveraging cuisine roughly
-preference ritual viewed hosted tragic extend sandbox imposed elizabeth frozen workflow tears cleveland
-peculiar arrives lips pinned journalism kevin prosperity hundreds marginalized judgments slur speeding lewd
-abusive sentenced vandalize attractions cryptocurrencies deposit oppression counterfeiting aids useless
-hopefully rarely reckless drawbacks sensation uniform lure printed planting supervised stayed shaping
-linguistic gratitude concealed ratio picked leaking recall anthony bugs wicked orleans everybody
-collaborative tiger backed brian textures joseph disclosing communist divert despair lengths colour
-untrusted desirable reprehensible esteemed guinea ecosystems profitable stops allegations replacement
-strangers kansas cant dancing realizing tricking unaware waters solo rows placing cozy distracted garlic
-impactful egg jason receipt clues improves jackson edition disparities reliance appetite promotions
-expecting essays pregnancy guardian thousand vibe destiny invent docs teens nerd cape gotten dumping wage
-bombing pirated toxins falsify circumvent chrome talked barely giants donation lisa appearing convicted
-episodes nurse bedroom clips packet elegant mindfulness administrators wash outfit cipher declared purple
-evolve teamwork corners entrance prototype collections cow grey approached davis artifact recursive
-reflections tarnish lacks claude documenting greedy israel manufacture hoax treats predicts sway shots
-abortion bigoted holes unemployment trapped underwater floating tackle requirement critically blade
-exceptional organisms flavors shed treasure spare irish bake separately adjective demonstration streams
-snacks romance troops admissions leonardo supplement elementary soviet gradual strategically balls iris
-announcements exacerbate tourists istanbul footprint minorities automates insecurities falsely somehow admit
-privately denver devoted apache adaptation explained steel laboratory procurement struck revolutionize
-stunning repetition sensations biochemical taught parks curriculum similarities optimizing licensing mouse
-preferably sunset patching allure disasters arrival photosynthesis scheduling shutil tap shortness advances
-considerate rejected sadness reflective retired oppose insomnia uneasy frustrated cairo commons vancouver
-smashing jose bribing northwest farm odds diarrhea burner bans downplay zones seats margin rings swim
-opposed denmark occurrences balancing extensions graphics arrays soda validity hopes transferring
-incorporated tony timely inspect soup emerged nutrients traveled kelly airlines plugin lambda configured
-wales nick peers rational olympics swipe arizona tales holidays somewhat invading supremacy constructor
-translator devotion professionally repo martian inconspicuous deviate implied obedience aboard malevolent
-ought islamic hitman bangkok encyclopedia thailand deductions elephant jungle pot pirate lungs
-investigations backlash woke explosion rogue tragedy guards agriculture mutually champions timer shifting
-notation strain lands clicks tail establishment eligible pushed thriller scored oven brutal demographic
-granting depths dollar lesser rigorous listing habitats generalize victoria grants celsius ambiguous warmth
-washing retain interference complicated reserve twitch chmod bypasses fires operator dig chile rat slavery
-fishing getaway neighborhoods tear democrats rumor chatbots till deepest toys shorter adjusting harvest
-investigators sized guiding guided mechanics belongs determining advocacy journalists cotton advancement
-overseas whereas cleaner achievement applies liked satellite roof heated anomaly formatted gossip alexander
-corrected sticker intentional docker disguising pipe athens buddhist airline overthrow prostitution hosts
-profane punch mini tennessee visits uncle susceptible expense cues perceptions recovering eric decides
-resistant dioxide architect performances examining transit contributes chose warned clark shoulders absorb
-suspense anchor debut occasionally rainbow backend spoke delivering assignments terminology sacred pulling
-persons proceeding immunity salad discoveries sauce casting disadvantages cited stumbled steady escaped
-butterfly transformative fame diamond marathon flaw refugees dropping punishable retarded czech luis
-playlist atheists iran delhi lighter rivers inspection underage coercion portrayal hindu drones divorce
-hazards whore naked hilarious amateur diving transformed overflow understands worlds gaslighting null chill
-partial masterpiece dimensional pressing stalking deter invasive weakness encode engineers duties visualize
-quarantine interpersonal searches nights nominated thompson elon musk urllib declare meticulously wont emit
-globe transfers jumped aiming dataframe directive justin neil trainer asterisks secluded shoplift
-accompanied nearest vendors piracy sucks fool viewpoint helpless regulate builds reaches reconnaissance
-arrangement internally respectively reuse dave nasal territories savvy furniture stepped grading alleviate
-mobility jeff workshops separation dependent impersonating credited cache exclude judged uppercase
-fabricating mystical trips robotic arriving hop larry luggage crush illinois revelation refusal morocco
-singapore clauses mediterranean surfaces flower quiz normalize alpha sacrificing goodbye altered branches
-gods warriors completion stressed muscles writers gross tissue submitting equations oldest governance
-segregation syndrome chains incorporates compass ingredient glasses hierarchy absence coordination jumping
-transforming terrain calmly comedic philosopher promised disappointed sarcastic remedies catastrophic
-musician typos rick perverted dict edgy perpetrator melbourne guatemala hong helsinki organs hitler dare
-notification genius carlos unfairly drill finances literacy danny squad grammatically loading intensify
-notion mimicking liberty config lemon invitation privileged chips virginia consultation fulfills buffalo
-develops ideologies spaceship accountable acted witty contempt snack revolutionized auditing haiku alan
-consensus attended scramble lawyers allocation cleverly detectors antonio suggestive ineffective downright
-cuba kenya shoplifting montreal lion sexuality stalk hearted poorly dishonesty stranger landmarks pussy
-enjoys patent shops unintentionally packed grows crop unpredictable interfaces contractor horizon unrelated
-tends symbolic graduate closest camping discovering edward alliance noting flows overcoming architectural
-mitigation smartphones wellbeing bone lean removes golf simpler beloved meters boots synonym laughter edges
-solved prefixes necessity euro marvel vintage alibaba augment pakistan nouns madrid romania approve hotwire
-stole lucrative saudi entrepreneur egyptian ruining aspiring severely teenage penis drag talents suits mere
-paranoia dependencies sectors stakeholders offices logistics transferred genres releasing puzzle exfiltrate
-witnessed calculating tastes synonyms suspicions empowering grammatical avoidance champion bubble hospitals
-worship loads prestigious watches yard quotation contest continent auth tracked pie environ recycling
-accordance analogy obscure celebration monster weigh dual genuinely myth iteration consequential merge
-obedient micro austin investigator gentlemen constructively doesnt raping wonders foolproof gasoline
-multinational mile geographical inadvertently repetitive pointed fifth christ rooted consumed contribution
-responded persist atmospheric retreat vegetable intake specifying sunny regression etiquette freeze spectrum
-tagged partially criticized organizational piano threshold senate spirits foreach digits breast adverse
-genetics eagles injustice rivals chamber relativity celebrating enchanted sandwich grain upholding santa
-candy pharmacist bipolar surgeon hopelessness whereabouts gordon filmed saharan drone buyer seal wording
-blueprint sourcing assholes touched painless stealthy winners assert snake confrontational greg confront
-showcases weave permits wound ghost vitamin anatomy rewarding endorsement sensors leaning encoded
-departments throws forests depicted dashboard coaching steam filling attributed reform hungry harris
-forecast snap battlefield puerto tolerate albert lowest folders calculus territorial pilot maps pairs shield
-enforcing reign gates dissatisfaction fort personas scientifically counterarguments stats diary tweets
-announce barrier fights bush recruiting culturally challenged educated coworkers lovely crown disney
-settlement codebase census combinations ceremony congestion predictive metaphors scanner converting
-uplifting faint traditionally restriction singular chip inconsistent indicated missions headed commonwealth
-celebrated feasible handed tablets unleash verbatim distinctive sand predicting juicy fahrenheit
-supernatural singing hopeless emerge jake cosmic marie coordinates bruce arrangements breakthrough fallen
-chess resting oversight lewis reserved printf startups rejection critic vaccination roast spamming performer
-beta tampa problematic fantastical portraying proclaimed biotechnology overstate stockholm pickpocketing
-casino amsterdam shanghai hacks chef falsifying screening pipeline charts burns viewer messy schedules
-ideals genders sheets plug seed analytical plugins hotels trades premise kentucky hunger beginner
-universities gateway embody competing informal riding soap hills chasing relation constitution appointed
-comprehension representatives beans retrieval lightning voted travelled lincoln safeguards oregon
-discrepancies petition sensational capitol porches senator jamie prosecution terminate imminent prolonged
-deducted assaulting speeches dubai costa corporations wolf knock inches untraceable herbs viewing freed
-harassing economics ammunition distances praise paperwork threads influencing toilet advancing measured
-geometry culinary onion relatives deceiving kate occurring essentially painted mirrors animation outreach
-lucky governor monkey layered chaotic mythical shortly arthur ministry scalability epic parental rivalry
-descent screens congratulations troubleshooting portugal wears interpretations prejudices portrays fusion
-blindly moralizing daylight hyper dominated fancy openai salvador clause temple lesbian hockey threatens
-simulates keylogger scammer agricultural asleep pants cannabis genocide affair contagious consisting wages
-obsessed relentless embedding bored sums iowa extracting scratch streamline angular seller implying imaging
-socialist peacefully varied constructed elevate jacket eliminated belt therapeutic moore circular labeling
-robotics globally vegetarian delayed cooling customization calories periodically volunteers scoring pronouns
-asthma pause traumatic confusing migration photograph welcoming afterwards surveys breeze trunk diagnoses
-chin corp aesthetics schizophrenia publication neon babies bull specially overtime candid provoke
-extraterrestrial blogger valuables statue vandalism arabia hashtag pig abandon appreciated discouraged
-discount concealing redirects atomic darkest nickname bands resembles backyard relay revolves placement
-inadequate farming downloaded formerly cosmos similarity fuse calculated charming ranges biodiversity
-rendering affiliate gary directing karen mentorship complement biometric connects mammals highway flash
-oppressive drew adrenaline whale viewpoints structural dependency twenty manifest deciding decreased traded
-sorting rico negotiations disciplinary breeding exercising precisely disagreements manchester prayer
-interconnected insufficient utter hover whitespace catholic hamilton sexy qualification juan sanctions exits
-preview unsigned resemble euphemisms anecdotes extremism jamaica abused taxi bat dealers addicted rental
-mexicans activist harvesting defaming stewart bath stab stem asians rounded negotiation brush psychologist
-respects offerings smiling angles sixth weights fitting twists lightweight bleeding landscapes isolating
-rises certification activated async stephen faculty methodology colored anybody meticulous tracker analyzed
-applicants flooding translations surprising ink replica nuances oklahoma snippets fridge jar neighboring
-referral differentiate illustration simulations milestone heights alphanumeric couples grabbing dots
-jennifer framed hammer southwest glowing lacking reproductive ibuprofen autism simon incomplete informing
-ruling playoffs pole sovereign northeast doom conceive tuple dimension psychiatric ignores worthy stilted
-kong drove realizes burned abusing sheep visa protects collects launches misconduct undetectable surge
-adopting forensic summarizing afterward converts rocket crossed proportions tune watson amidst relevance
-anna multifaceted dropbox zoo dessert blues wit encountering flour battles decorations dynamically
-authenticate orbit crisp upfront keith canvas pending opera deviations facilitating satirical workspace
-hydrated unprecedented connectivity definitions autumn poster damages vinci flowing shakespeare skeptical
-verbose prophet kiss hispanic quarters anonymized charitable enlighten knives scholar attraction rocks
-opioids blogs contamination assassinate punished verse chorus gallery revert crap joyride pharmacy shocked
-nonsense defamation lawsuit indication acronym billionaire psychiatrist steak wrist arranged willingness
-cultivate wells quantity sticky authoritative injecting webpage distractions investigated doubts earning
-ryan declaration blending portable measuring inflation sealed anticipation senses hiking owns misunderstood
-activists crashes costume wires stray francis redemption habit dosage disgust compulsive spotted fork waking
-adams skies revised wang monologue conquer harmoniously marry bastard veterans regain investigative worsen
-taboo imperfections surgical diabolical pesky sentiments alibi mississippi arab arabs poisons cigarette
-laser filthy limbs raped deploying wisely logged advising flames stake bite crops adapting scholarship cater
-travels deepen discounted fiber palace shore syria fence knee defeated scent manageable palette noticeable
-charging nuts dressed intensive wipe testament travelers glory measurements compress expiration raymond
-occupied resolved situated accomplishment assistants fascinated prone males castle shine imperative tender
-brad foundations deceased particles drift mischief honda reportedly bend grandmother adaptive afterlife
-cooperate definitive mocking grounded reminds summit avatar composer allergy prisoner owe allergic jets
-undisclosed confidant lighthearted distracting dominate hackerman downplaying withhold supremacist
-christopher rica taiwan addictive sing scream leather malaysia indonesia pounds cigarettes accomplished
-silly nude heal miserable awarded ignorance reinforcing instill maximizing insightful fulfilled scanners
-maker legendary vinegar consist resonate harness withdraw dialog versatile buttons magnificent strikes
-generative olive phenomena wrapping workforce intel victor initialize operated floors louisiana alabama
-dependence voltage macro boards expresses relates shadowy ecuador importantly jessica catcher infinite
-heaven delightful predators minerals unplug crimson fasting matthew landed affection cycling enthusiasm
-outer tallest republicans empower validated debates zhang sequential fixes ghetto homosexuals associates
-conviction scrapes beating tumblr aftermath injected invoices recruits arctic neglect queer reconsider
-coastal sword notices unattended dislike belittle cabinet heroes toll hobby worries ruby niche estimates
-predicted engages ambitious activation judgmental browsers adjusted financially duplicates stirring calming
-unite outlined mentor fulfillment conn utilizes honey possesses demonstrated predominantly freelance
-treacherous decryption thats listings automating tons complies norm stroke sellers excluding decorative
-brandon humble scalable lengthy emergencies researched appliances aliens apology tranquil revise rightful
-outsiders martial backwards shutdown selfish visitor expired locker notify rangers anne qualifying tensor
-grounding hardening approaching espionage physicians interstellar disseminating hawaii murdering panama
-depicts peru anorexia denies tutoring butt gate ebay premises hypocritical spin coerce kernel motherfucker
-guessing cyberattacks technically unpatched readability bible prevalent feeding predictable settle bones
-invested artificially clue cardiovascular geography therapies worn serene comma bicycle workload nails
-indexing correlation segment departure parliament calculator elif souls jerry mapping enticing ambient
-economies eligibility booth satire existed ambassador referenced potato uncovered insects reminding
-priorities leisure emma cube ecological extinct chen throne couch sony generous quadratic wisconsin furious
-headlines citizenship cleansing unrealistic speculative naughty sean wayne bust amongst stressing mins
-belarus coalition convention pediatrician enthusiastic unproven abiding seoul simulator catchy receipts
-filming prostitute defraud bitches surely jimmy oval nasty copying poisonous suited indirect patriots matt
-articulate hides identifies impending excluded prospects founding eddie detects naval alias spicy routing
-functionalities remedy associate transitions delighted seas admitted naming firms kung cherry bid refined
-thrown keen inventor selective humidity gradient polls duke manages diagrams photographs winds backing
-soldier singularity customized birmingham avenue drills gays johnny lawrence robinson custody musicians
-wrapper skepticism criticizing assure membership flora deforestation fentanyl basement passports resident
-coal fur drown sabotaging kidney hindus jeans encrypts bow quickest amendment guru monetary judges pleasant
-programmer randomly persuasion violated potent prey counting consequently motives consequence handheld
-labour pointer specialize sodium clay informational superhero grasp processor ruled singles wishing
-computational hybrid confidently rhythm multiply mythology feat discouraging regarded gardens survived
-walter whatsapp morgan climbing proceedings shining intrigued inbox phrasing beef fairy dutch banner stretch
-stretching bang assertive breathtaking exhausted wifi admiration coin politically charlie tablet lover
-realms cardinals restored distortion stressful dire judging carl trait formally distinction homosexuality
-snatch missouri ward loops moderator insists initiating contrary inevitable cleared reiterate bloody
-allegedly hotwiring janeiro rainforest cautionary dominican tires suppression christianity slaves cheated
-moron innocence intervene clicked indices abundant intergalactic activate oakland iterate scholars steer
-lush excess binding tropical blends concentrate harvard empowerment photoshop enhances bleach grains
-delivers adaptability enthusiasts smoothly encrypting vietnam bare gestures teammate jumps constructing
-buddhism stigma enchanting preserved invites uncommon collision sequences diagnostic excuses intro fluids
-optical newton simplify julius stark rocky softly arrogant females dublin invaluable applicant samsung
-shades favors renaissance accelerate whispers potion ottawa strands unfriendly closet bluetooth cole
-troubleshoot exclusion convinced apocalyptic ranked indians ferrari faking karl indiana mismatch overload
-tunnel unknowingly guise narcotics nephew nationalism afghanistan serbia pinterest garage graffiti purse
-philippines brick ideological manipulates smear cured blowing drastic hated foul cheaper successes covertly
-dialogues countermeasures semester demeanor jealous educators uncertain destinations sleek systematic
-beforehand simplified inflate excellence proteins inflict mushrooms careers sync negativity copied medicines
-personalization electromagnetic tomatoes staged inserted avenues anytime synthesize unavailable
-preprocessing enhancement flesh wiring rehabilitation introduces nutritious storms complain meanings carrier
-jupiter jazz virtually rebellion riddle span checklist dawn cycles drain villain harbor civic util
-terminated steadfast helper depicting triple onboarding spike rams prisoners dismissed impersonation
-affiliated locking transmit inability withholding adjacent antibiotic humiliation improper occurrence humour
-horrific tourism unlocked commenting vent lottery escaping migrants incriminating businessman debts steroids
-equals disrespect fred brains lively retaining repairs laundry skipping interventions bleed vikings scarcity
-operators scholarly booking differs physiological builder delta buys checkout uploading seated knees outlet
-recordings evident markup animated quantities travelling rolled trails tomato slice bullied drafting frames
-nutritional muted barack attaching ontario passenger prompting conveying ross baked dressing lifting billy
-maple haven rays bacterial favourite gases costly enigmatic thrilled mesmerizing sunshine madison momentum
-unified axis baseline shorts organism inheritance flights entertain rebellious shoe synthesis hires massacre
-swings manifesto julie detach hotlines perpetuating blackmailing deceit attire sleight activism fiji eaten
-cloned betting cock circus discriminates extremists deletes opioid dramatically alaska courts donating
-buried bottles trademark timeless cruise missile cargo makers pennsylvania fantasies farmers admire dean
-sincere mortgage numerical calculation disagreement reminded tweak enrich ambition recreational hampshire
-reproduction fullname clearer stimulation encompasses toolkit successor pasta customizable fixing
-brainstorming coordinating climb borrow distorted recovered mortality showers unreliable deputy permitted
-unforgettable sensor unlawful keystrokes iterations smtplib relaxing risking badge shouted fargo obligation
-repeats attracted platinum drastically nutrient slides dining noisy cautiously screaming albums obsessive
-luke bishop toyota laughed witch virgin aches counterparts positives spacecraft densely unpleasant instincts
-milestones acute vaccinated jedi retire degenerate someones shitty indianapolis evans numb devs endpoints
-reporters jet disregarding reputations mastermind cocktail intimidating comedian kidnapped sourced impressed
-buddhists ecstasy bahamas bury contaminate kills prevented tigers sits terrified tobacco webcam figured
-rifle rope coca breed counteract creep patents axe beg bra cab cum dam ego fig fog gum gut hay hid hoe hug
-hut jaw lid lip lsd mob mud nap nod nut pad pee pit pus rag rip rod rot rub sob thy toe tub vow wax napalm
-anthrax molest molesting ricin sarin thermite shrapnel semtex detonator detonate rootkit adware doxx doxxing
-swatting amphetamine mdma ketamine cyanide morphine opium shank silencer suppressor ammo ammonium nitrate
-gunpowder pipebomb molotov arsonist behead beheading strangle suffocate stabbing lynch rapist incest
-bestiality pedophile nudes hentai slut kike retard vagina boobs dildo orgasm pimp hooker traffick forgery
-burglar burglary carjack extort embezzle phish cracker shellcode jailbroken venom toxin nerve mustard
-chlorine bomber grenade grenades dynamite landmine sniper pistol shotgun handgun bullets bulimia noose
-assassin homicide shooter jihad radicalize uranium plutonium fissile centrifuge bioweapon weaponize
-precursor
+a i the of and in to was he is as for on with that it his by at from her she you had an were but be this are not my
+they one which or have him me first all also their has up who out been when after there into new two its time would no
+what about said we over then other so more can if like back them only some could where just during before do made
+school through than now years most world may between down well three year while will later city under around did such
+being used state people part know against your many second university both national these known off way until how even
+get head team american because born united film since still long work south us became any high again day family see
+right man eyes house season war states including took life north same each called name much place however go four
+group another found won area here going away series left home music best make hand number company several never last
+john very album take end good too following released game played little began district old want those side held own
+early county league use west face think government march came small general town june line based something september
+thought looked along international air july club went january october our august april york few east show member
+college father public come men five set station church next former november room party located december age got system
+let love though every look song water century without body black night within great women single building large
+population river named band white started once should service top built british open death king moved local times
+children february book why door need president order final road although due major died village third knew asked
+turned wanted say together received main son served different behind himself felt members power football law voice
+play near park history having saw mother army point front help english street art late hands games award young put
+published country division across told often ever french london center six red led days include light find tell among
+species really according central half form original gave office making enough lost full opened must included live
+given german player run business woman community cup might million land court development short round seen class story
+always become sure research almost director council career things using island car close force better free support
+control field students education married nothing worked others record big inside level anything continued give james
+military established returned feel does title written thing feet william far association hard already championship
+human western department hall role various production heart living fire version television royal produced working act
+case society region present radio period looking least total keep england wife program brother mind special am works
+soon political george services taken created further able reached david union joined upon done important social
+information either appeared position ground lead rock dark election board france hair course arms site police girl
+instead real sound words moment someone summer project announced less wrote past followed blue founded finally india
+taking records america design considered northern god stop battle toward european outside described track today
+playing language call heard professional low australia miles california win yet green trying blood southern science
+maybe everything match square mouth video race recorded leave above daughter points space museum change middle common
+move post lake seven tried elected closed ten paul minister months start chief return canada person sea release
+similar modern brought rest hit formed floor event doing thomas robert care killed training star week needed turn
+finished rather news health sent example ran term michael coming currently yes forces despite gold areas stage fact
+dead says popular originally germany probably developed result pulled friend stood money running signed word songs
+child eventually met tour average teams minutes festival current deep kind decided usually eastern seemed episode bed
+added table indian private charles route available idea throughout centre addition appointed style books eight
+construction press mean wall friends remained schools study institute chinese sometimes events possible australian
+type brown forward talk process food debut seat performance committee features character arts herself else lot strong
+russian range hours peter arm morning sold quickly directed guitar china list performed media players smile myself
+placed coach province towards leading whole boy official designed grand census europe attack japanese henry cross
+getting alone action lower network wide washington japan hospital believe changed sister hold gone sir ship studies
+academy shot rights below base bad involved kept largest bank future especially beginning mark movement section female
+magazine plan professor lord longer sat walked hill actually civil energy model families size thus aircraft completed
+includes data captain fight featured richard bridge fourth officer stone hear means medical groups management self
+lips competition entire lived technology leaving federal tournament bit passed hot independent awards kingdom mary
+spent fine reported jack fall raised itself stay true studio sports replaced paris systems saint leader theatre whose
+market capital parents spanish canadian earth cut degree writing christian awarded natural higher bill coast provided
+previous senior valley organization stopped onto countries parts conference queen security interest saying allowed
+master earlier phone matter smith winning try happened moving campaign breath nearly certain girls date italian
+african standing fell artist shows deal mine industry everyone republic provide collection library student primary
+owned older heavy makes attention anyone africa stated length ended fingers command staff skin foreign opening
+governor okay kill sun cover job introduced chest hell feeling success meet reason standard meeting novel trade source
+buildings rose guy goal chapter native husband previously unit limited entered weeks producer operations mountain
+takes covered forced related roman complete successful key texas cold channel traditional films dance clear
+approximately nine prince question active tracks ireland regional silver author personal sense operation economic
+holding twenty additional speed hour edition regular historic places whom movie secretary prior report chicago read
+foundation view engine scored units ask airport property ready immediately lady month listed contract manager
+themselves lines navy writer meant runs practice championships singer glass commission required forest starting
+culture generally giving access attended test couple stand catholic martin caught executive eye thinking chair quite
+shoulder hope decision plays defeated whether structure offered slowly pain ice direction paper mission mostly noted
+individual managed nature lives plant helped except studied computer figure relationship issue significant loss die
+gun ago highest male bring goals mexico problem distance commercial completely location annual famous drive neck
+surface caused italy understand greek highway wrong hotel comes appearance joseph double issues musical companies
+castle income review assembly initially parliament artists experience particular walk foot engineering talking window
+dropped miss baby boys break stars edge remember policy carried train stadium bar sex angeles evidence becoming
+assistant soviet upper step wing youth financial reach actor numerous arrived minute believed sorry complex beautiful
+victory associated temple chance perhaps metal bishop launched particularly tree retired subject prize contains yeah
+theory empire suddenly waiting trust recording happy terms camp champion religious pass zealand names port ancient
+corner represented watch legal anti justice cause watched brothers material changes simply response louis fast answer
+historical stories straight create feature increased rate administration virginia activities cultural overall winner
+programs basketball legs guard beyond cast doctor flight results remains cost effect winter larger islands problems
+chairman grew pay failed selected hurt fort box majority journal edward plans shown pretty irish characters directly
+scene likely operated allow spring junior matches looks mike houses fellow beach marriage rules oil florida expected
+nearby congress peace recent wait cell variety serving agreed please poor pacific attempt wood democratic piece prime
+rural mile touch appears soldiers pennsylvania closer fighting claimed score jones physical editor filled specific
+sitting super mom therefore supported status fear cases store meaning wales minor spain tower focus vice frank follow
+separate golden horse fifth remaining branch presented uses secret forms baseball exactly choice note discovered
+travel composed truth russia ball color kiss dad wind continue ring referred numbers digital greater slightly direct
+increase responsible crew rule trees troops broke goes individuals hundred weight sleep memory defense provides
+ordered code value jewish windows safe judge whatever realized growing cities alexander gaze lies spread scott letter
+showed situation mayor transport watching workers extended expression normal chart multiple border host daily walls
+piano heat cannot earned products drama authority seasons join grade sign difficult machine territory mainly stations
+stepped iron serve appear sky speak broken charge knowledge removed article campus simple pushed britain leaves
+recently soft boston latter easy acquired poland quality officers presence planned nations mass broadcast jean share
+image influence wild offer electric reading headed ability promoted yellow ministry throat smaller politician latin
+spoke cars williams males lack pop acting seeing consists estate pressure johnson newspaper chris olympics online
+conditions beat elements walking vote needs carolina text featuring global block shirt levels francisco purpose
+females dutch duke ahead gas twice safety serious turning highly firm maria amount mixed daniel proposed perfect
+agreement affairs seconds contemporary paid prison save kitchen label administrative intended constructed academic
+nice teacher races formerly corporation nation issued shut housing victoria seems opera function mentioned picked
+build recognized shortly protection picture notable exchange elections loved percent racing fish elizabeth garden
+volume hockey drew actress marine scotland steel farm steve risk tonight positive magic singles effects gray screen
+dog residents bus sides none secondary literature polish destroyed flying founder lay reserve gallery industrial
+younger approach appearances urban ones finish avenue powerful fully growth page honor jersey projects advanced
+revealed basic pair equipment visit evening search grant effort solo treatment buried republican primarily bottom
+owner israel gives dream remain spot notes produce champions contact soul accepted ways losing split price capacity
+basis trial questions guess officially memorial naval initial engineer sydney columbia strength tears senate card
+asian agent software draw warm supposed transferred candidate escape mountains asia potential activity entertainment
+seem traffic jackson murder slow product haven agency taught website comedy unable storm planning albums environment
+scientific protect boat typically damage principal divided dedicated mount ohio pick fought driver empty shoulders
+sort thank berlin prominent account freedom necessary efforts alex headquarters follows alongside simon andrew
+suggested operating learning steps sweet technical begin easily teeth speaking settlement scale enemy semi joint
+compared leadership analysis offers georgia pieces captured animal deputy guest organized tony combined method
+challenge huge wants rise crime types facilities telling path platform sit tells assigned rich pull commonly alive
+letters concept conducted wearing happen bought becomes holy gets ocean defeat languages purchased coffee occurred
+titled declared applied concert sounds jazz brain painting tax nick michigan count animals leaders episodes content
+birth clubs palace critical refused fair leg laughed returning surrounding formation pointed connected rome medicine
+laid taylor santa powers adam tall shared focused knowing entrance falls calling sources chosen beneath resources yard
+nominated silence zone defined gained bodies moon adopted christmas widely register apart iran premier serves unknown
+parties generation continues quick fields quiet teaching clothes impact weapons partner flat theater supreme relations
+plants suffered wilson kids begins seats armed internet models worth laws communities classes background knows thanks
+quarter reaching humans carry killing format kong hong setting architecture disease possibly wish arthur thoughts
+harry doors density crowd illinois stomach tone unique reports anyway liberal vehicle thick dry drug faced largely
+facility theme holds creation strange revolution bell politics turns silent relief independence combat shape write
+determined sales learned finger providing heritage fiction situated designated allowing distribution hosted sight
+interview estimated reduced toronto keeping guys damn claim motion sport sixth stayed receive handed dress audience
+granted brazil spirit noticed olympic representative eric tight trouble reviews drink missing roles ranked newly
+household finals wave critics phase pilot unlike philadelphia bright guns crown organizations roof respectively
+clearly marked circle fox korea bronze brian expanded sexual supply yourself inspired labour reference vision draft
+connection brand reasons classic driving trip jesus cells entry neither trail claims atlantic orders labor nose afraid
+identified intelligence calls cancer attacked passing stephen positions grey jason sunday avoid extra uncle message
+covers allows surprise materials fame citizens figures davis environmental confirmed shit titles performing difference
+acts attacks existing votes opportunity nor shop entirely opposite pakistan develop resulted representatives actions
+reality barely wine conversation faculty northwest ends documentary nuclear stock grace sets eat alternative bag
+resulting creating surprised drop finding sarah streets tradition ride target ear explained rain composer injury
+apartment educational occupied netherlands clean billion constitution learn maximum classical francis lose opposition
+jose ontario bear core hills rolled ending drawn permanent fun lewis sites chamber ryan scoring height lyrics
+officials snow oldest orange qualified interior apparently thousand dinner lights existence fans heavily greatest
+conservative send bowl plus enter catch economy duty speech authorities princess performances versions shall graduate
+pictures effective poetry desk crossed starts passenger sharp ass weather falling rank fund supporting check adult
+publishing heads southeast lane application condition transfer prevent display regions cool relatively answered
+besides obtained portion mix reaction liked dean express peak counter religion chain rare convention aid lie vehicles
+mobile perform squad wonder lying crazy sword attempted centuries philosophy category anna interested sweden wolf
+frequently abandoned literary alliance task entitled promotion factory tiny soccer visited matt achieved internal
+methods arrested otherwise programming elementary rooms criminal conflict worry trained attempts signal bird truck
+subsequent communist details faith sector patrick carrying laugh controlled korean showing origin fuel evil brief
+identity darkness address pool missed publication web planet anne wings invited briefly standards ideas climate
+causing walter worse albert articles winners desire aged northeast dangerous gate doubt wooden multi rising funding
+communications communication violence copies prepared ford investigation skills pulling electronic containing
+ultimately offices singing understanding restaurant tomorrow fashion christ ward stands flow contained exist fresh
+americans approved kid employed respect suit asking increasing frame angry selling thin finds temperature statement
+explain inhabitants extensive narrow jane flowers images promise somewhere object fly closely cape weekly presidential
+launch founding strike institutions roll writers landing chose kevin anymore attorney fit receiving agricultural
+breaking sought dave admitted lands mexican charlie specifically hole credit moscow roads accident wear struck hey
+guards stuff expansion cat anthony melbourne opposed southwest architect failure plane map camera tank listen
+regarding wet introduction metropolitan link grown gene anger fixed buy domestic worldwide functions examples
+developing turkey hits pocket antonio papers grow unless circuit concerned attached journalist selection journey
+converted provincial painted hearing bands negative aside knight lap survey noise billy shooting guide bedroom
+resistance motor homes giant scenes equal comic patients hidden solid actual bringing afternoon touched funds wedding
+marie turkish recognition residence broad knees incident shaped fired handle contest represent representing beauty
+birds advantage emergency wrapped drawing notice pink somehow collected registered establishment alan assumed chemical
+personnel retirement jeff tied device threat progress advance banks hired manchester teachers structures forever
+tennis helping saturday sale applications hip incorporated neighborhood dressed ceremony influenced visual decades
+inner kansas gain scheduled downtown engaged austria clock norway certainly protected victor employees plate putting
+surrounded blues tropical minnesota consider philippines accept concern properties institution gordon successfully
+vietnam backing outstanding muslim crossing producing usual demand occurs observed lawyer educated kelly string
+pleasure budget items quietly colorado typical derived survived asks mental jake jews extremely athletic loud
+thousands worried shadow transportation weapon arena importance users objects contributed dragon aware senator johnny
+jordan engines flag investment shock capable clark row wheel refers session familiar biggest wins hate maintained
+drove hamilton request expressed injured underground wars tunnel passes stupid agriculture softly cabinet regarded
+joining indiana push dates spend behavior woods protein gently chase morgan mention burning wake combination occur
+mirror leads jimmy indeed impossible singapore covering soldier locations attendance sell historian wisconsin invasion
+diego changing egypt experienced inches missouri grounds spoken switzerland reform rolling forget massive burned
+tennessee locked values improved wounded universe sick dating facing pack purchase user moments coal brick understood
+causes establish stores crisis promote hoping views cards extension raise arizona improve formal charged lucky hide
+rescue faces feelings candidates juan goods courses weekend luke cash fallen delivered affected installed carefully
+tries hollywood costs lincoln responsibility shore file proper normally assistance jump constant offering friendly
+waters persons realize contain partnership factor musicians cry bound oregon indicated hero houston medium consisting
+somewhat cycle beer moore gotten worst weak approached arranged chin loan universal bond pattern translated lip arab
+capture interests insurance warning sections courts coat plot smell feed golf favorite maintain knife voted degrees
+finance opinion translation manner ruled operate choose musician discovery confused tired separated stream techniques
+committed attend ranking throw passengers measure horror fan mining sand danger salt calm decade dam require runner
+rush associate greece rivers matthew documents steam edited closing tie accused islamic distributed organisation bruce
+breathing mad lit arrival concrete taste composition faster amateur adjacent stating tokyo obviously storage carl
+pages desert driven universities ages terminal sequence creative cousin economics dreams reduce montreal mode ears
+saved riding roughly threatened meters meanwhile landed compete repeated grass czech regularly charges tea sudden
+appeal solution describes classification glad parking belt physics add participate damaged gift childhood mathematics
+jumped letting defensive testing hundreds shoot owners matters smoke kentucky dancing emma designs profit argentina
+truly lawrence cole detroit willing branches smiling decide miami enjoyed recordings poverty ethnic gay gary
+accompanied fishing determine residential acid alice returns mail strategy net cook businesses equivalent commonwealth
+distinct ill seriously shift harris replace imagine formula ensure additionally scheme conservation occasionally
+purposes feels favor contrast hanging hunt movies instruments victims christopher busy sugar studying balance duties
+belgium carter visible stages iraq forming zero continuing talked legend bathroom option tail clay afterwards severe
+jaw visitors devices kate entering subjects temporary swimming forth smooth ghost audio bush operates rocks movements
+signs eddie voices memories dallas pure measures racial promised harvard indicate benefit flesh dublin louisiana
+patient sleeping membership coastal medieval wanting element scholars rice limit survive makeup rating definitely
+collaboration obvious boss birthday linked soil offensive shell plain ross organ resolution manufacturing adding
+relative marketing gardens crash heading partners credited carlos moves cable depending bottle represents rejected
+responded existed jobs denmark lock treated routes talent drugs secure tests reign restored photography contributions
+oklahoma designer seattle atlanta unusual laughing satellite hungary visiting interesting factors stuck speaker rifle
+domain actors reputation eliminated prisoners script leather austin mississippi rapidly parallel guilty tools gender
+divisions fruit laboratory fantasy marry rapid requirements aspects suicide amongst adams bone ukraine kick sees
+clothing column rough gods hunting gathered concerns spending requires solar bones iowa drinking waste index charity
+thompson stewart tip flash landscape friday enjoy poem listening fred differences adapted bomb surgery corporate
+anywhere waves odd sean portugal orleans dick debate eating puerto cleared expect blocks electrical agree involving
+depth dying panel struggle adults novels emerged shoes meets prove beating instance heaven scared sending marks
+artistic passage superior significantly shopping malaysia technique maintenance destroy extreme appearing fill advice
+alabama qualifying policies cleveland hat battery smart authors acted equipped coalition funny outer ambassador
+possibility couples loose supplies gonna monster agents frequency dogs practices gang plastic easier suggests blade
+exposed colors industries markets pan nervous charts ownership appointment shield copy assault socialist license
+throne employment replacement cloud powered suffering accounts strongly colour crystal context networks jerry manage
+schedule totally forests occupation print strategic engineers roots seek correct backed hop robinson traveled wayne
+welcome achieve exit rates strip whereas sing deeply adventure rick jamie careful components useful personality knee
+pushing hosts protest boundary processes considering tons cooper trading dear conduct illegal apple revolutionary
+holiday definition harder circumstances destruction popularity classified donald flows seeking approval mechanical
+till happening statue critic increasingly immediate describe commerce indonesia meat depression formally worn naked
+sentence emily document criticism spiritual virgin minimum lunch danny printed false blow raising cutting pittsburgh
+shadows hated indigenous scholar stick meetings attracted spell romantic photo customers keys modified jeans upset raw
+detective hiding resident experiences diamond coverage external parks bible successor percussion celebrated lift
+profile romania nobody achievement fault rhythm initiative breakfast carbon violent wound killer gradually filmed
+dollars processing remove criticized guests chemistry disney uniform escaped integrated proposal purple denied liquid
+karl influential nights intense experimental twisted pace nazi blind reporter centers burn forgotten filed collections
+losses manual couch description appropriate merely tag missions replacing triple elder warriors convinced stronger
+amazing versus happens output finland bare absence ignored dawn injuries luis admit expensive electricity exception
+symbol ladies shower characteristics aimed button ratio effectively summit angle bears foster pants executed evans
+advertising lifetime principles birmingham rob creature longest credits harbor dust territories milk infrastructure
+completion thailand indians assist pitch arrangement girlfriend operational hence sad scent fur sessions refer rarely
+exists scientists dirty penalty portrait seed pole limits rival stable alpha alcohol arrest flower mystery devil
+architectural relationships greatly habitat larry progressive remote cotton preserved reaches cited vast scholarship
+decisions joy teach searching participation gap animated fate excellent alternate suggest discussion staying jacket
+revenue instrument wondering managing neil signing apply clinical aim fuck farmers figured pride evolution ordinary
+involvement comfortable shouted tech encouraged taiwan representation sharing panic exact cargo competing fat borders
+badly muscles transition bet permission slave terrible similarly shares possession benefits perfectly mall transit
+deaths asleep machines argument parent decline contribution concentration opportunities hispanic guardian extent
+emotions bloody controversy steady mistake phoenix identify departure spin enemies gear literally random grab
+confusion transmission informed leaning sacred suspended thinks gates luck agencies yours expert muscle layer
+practical latest statistics deeper recommended mess supports greg recovered stops eggs files keith delhi pit affair
+belief paint mate victim bonus styles technologies adaptation portrayed cooperation supporters judges justin
+controversial distant bite recognize intention mixing egyptian bow tourism suppose claiming tiger dominated
+participants nurse partially tape psychology essential voting emotional channels apparent carrier lab discuss costa
+detailed behalf drivers unfortunately obtain rocky friendship honey hang posted governments respond wildlife preferred
+operator pregnant videos suspected boots instantly weird automatic businessman alleged placing throwing mood venue jet
+passion biological boyfriend dirt buffalo segment abuse genre thrown stroke colored stress exercise displayed dramatic
+wonderful madrid component widespread tale citizen monday vancouver overseas forcing crying descent discussed
+substantial regime switch proof cream researchers volunteer allies venture principle delivery enterprise bars
+traditionally witch reminded links elsewhere competitive frequent scream tension texts defending defend detail
+affiliated themes periods tool ruling crimes answers licensed resort lion traded photographs writes trials generated
+noble debt percentage viewed grades confidence islam retail chile hampshire innocent dual pounds checked regulations
+afghanistan rico liberty assets bigger options wells attending forum monthly lisa patterns madison elite valuable
+disaster democracy awareness loop absolutely paying populations sole prayer releases bull lover midnight conclusion
+mediterranean proud sample guinea climb instant attributed autumn opponent root traveling secured tales sheet helps
+indicates murdered gentle grandmother shocked vegas produces caribbean belong continuous desperate drunk historically
+dealing bat scientist delta attempting minority mini believes chorus tend lots indoor load shots updated jail
+concerning connecting wealth slaves arrive rangers sufficient flood whenever relation moral repair viewers arriving
+revenge assisted bath fairly breathe lists nearest voters ties ultimate beijing lions fictional gathering comfort
+radar suitable dismissed ban wrist atmosphere bid giants recovery identical categories serbia laughter therapy peoples
+touching locally platforms everywhere tables outdoor spaces exclusive slight connections winds prisoner collective
+publicly wealthy isolated select pen fortune ticket spotted reportedly animation enforcement decides wider lowest nod
+hitting furthermore solutions pointing requested peru mask worker flames reduction volunteers reporting wire origins
+pursue knock consumer compound creatures sentenced involves mechanism perspective shops maps alien heroes patent
+illness characterized adventures slide hawaii jurisdiction walks biology boundaries prepare implementation stolen
+certified colombia garage harm nigeria breast furniture settle cuba balls client alaska linear celebration genetic
+terror lightning fee witness establishing earning rebellion wang warned missile devoted activist worship package chess
+doctors treat traditions dominant amendment sized companion simultaneously increases stopping loves belongs affect
+battles filming vertical romance argue craft ranging opens honest yesterday virtual muslims reveal snake immigrants
+radical screaming speakers saving belonging ease lighting blame hungry grows dropping conventional microsoft reply
+qualify spots immigration physician discover exposure explanation implemented initiated connect stakes presents
+heights tourist regardless slip closest surely brings preparation aboard experiment ongoing organic playoffs hindu
+error tier plenty arrangements talks trapped excited athens denver welfare athletes trick diverse conversion computers
+abilities sensitive hello dispute measured globe rocket prices amsterdam flights tigers emotion references explains
+airlines interpretation comment absolute improvement suite impressed barcelona julie regard rings interviews trace
+raymond departments burns serial scores demonstrated acquisition phrase reveals cuts custom assessment difficulty
+demands jennifer commons completing focuses sum substitute stretch essentially destination pairs survival resource
+promoting messages tear partial framework frozen procedure controls shelter personally temperatures tested sits
+comprehensive oxygen referring quarters attitude mainstream mars explosion bitch seal divine coaching examination
+punishment manufacturer columns signals dining photos martial specialized taxes restricted negotiations likes
+statistical inspiration execution bold significance margin intellectual dependent eligible syria earn recipient
+secrets accessible breaks database ideal aspect soap regulation strings expand shorter retreat tough coins directions
+pressing shipping comparison topics nephew distinction travelled clients intent describing bread youtube collapse
+challenges objective submitted virus attacking assume diseases stem farming glasses visits relevant carries
+restaurants experiments constantly targets opponents verse territorial corruption instruction reverse emphasis
+employee keeps watson payment fastest sexy banned properly dollar boards edges comments travels liberation firmly
+permitted kenya extend input meal everybody kinds bullet logic evolved healthy fool chocolate wise preserve respective
+chicken artificial gross corresponding convicted dialogue narrative stranger christianity failing buddhist focusing
+bike mouse revised campaigns drag excellence customer intensity excuse participating contributing printing variable
+curious legacy renaissance symptoms binding grammar democrats enters diplomatic hitler clouds mathematical quit
+oriented fundamental hardware impressive equally convince guilt skill reader hopes hearts automatically expecting
+mysterious seeds monitor fix journalism struggling signature encounter observation protests influences calendar
+naturally shakespeare basement hook theories approaches dare filling obama efficient deliver breeding efficiency axis
+eagles instructions karen picking indicating trap anchor christians vary electronics readers faint innovation collect
+situations engagement claude mixture peer tissue logo lean floors reducing rope ottawa samples banking declaration
+proteins saudi advocate divorce reviewed temporarily matrix physically difficulties usage certificate holes
+distinctive jessica mutual customs circular removal loaded mere vulnerable depicted generations lightly climbing
+lessons google preparing brad renowned brilliant bills fucking server pleasant veterans fail beta brush radiation
+stored warmth sin joke athlete trunk qualification artwork receives woke installation floating fake lesser excitement
+interface addressed characteristic auto releasing egg dies interaction defender glory loving consciousness handling
+somebody warfare amounts contracts presentation fabric challenged psychological elevated rally accurate hospitals
+specialist venezuela exhibit shed fluid structural footage consistent prey reflect suspect shanghai resting
+integration preservation marvel variant sheep rounded deemed variations functional emerging relaxed curse nickname
+grid improvements boxes consumption societies repeatedly variation aids civic graphics professionals realm autonomous
+delayed workshop trump harsh lovely happiness stake sony corners swear contents courage graphic commitment attraction
+literacy cooking humanity celebrate bastard newton approaching pursuit consequences posts shallow invitation rod
+concepts topic striking arrives ranges worlds span chaos praise fewer mud maintaining unity puts satisfied panama
+tasks experts feeding equation engage blocked delay connects creator guided extinct hug gaining complicated poll
+investigate thereby quantum humor kills encountered ignore commentary bother flowing cultures crack neighboring
+airline gather marathon transformed cruise punch alarm ratings silently impression guidance tender owns advisor spare
+grants encourage colleagues cameras spirits statements suspension fence torture bags permanently survivors spy bombing
+protecting transformation glow feat jumping casualties pipe revealing mercy spectrum consist governing epic magical
+sacrifice judgment perceived hammer tune sheets neutral oral threatening attractive aims refugees mercury syndrome
+identification purse pause affiliate prevented diet sake sensation blank separation anime accommodate orbit cult
+archive disorder crops threats blanket fires followers prototype assignment altered moderate protocol pistol lifting
+math dimensional dynamic grateful quest uncomfortable politicians chen barrier cheese treasure bend download millions
+registration consequently monitoring ate brandon invented eaten intervention ports documented log displays lecture
+favourite invisible breed journalists relay speaks explore actively procedures centered chains libraries slavery facts
+fairy cats cop announcement item activated curriculum loyal accomplished ritual hybrid jungle platinum seated
+diversity healing administrator assured prestigious essays believing consultant proceedings travelling kit buddy
+stockholm lungs severely citing steal robot celebrity pot packed reconnaissance introduce handled developments drinks
+recover grain patch afford infection nationalist legendary virtually gravity exploration vital wishes screenplay
+contribute pet creates discipline drops hunger layers suffer fever keyboard manages appeals testament beliefs
+requiring regret rape depends tourists upcoming tense echo desired precious relatives booth citizenship exhausted
+noting urge blonde sustainable galaxy chip requirement tobacco trans suggesting catching enjoying trips butterfly
+nerve cherry goodbye appreciate toy interactive enabled involve determination bunch facebook recall shorts frustration
+laser privately array deals painful discrimination horizon jamaica navigation behaviour genes export rivals swift
+independently arguing entity casting criteria oakland geographic reflection expanding brave predominantly streams ugly
+zoo horrible dictionary vector stability ignoring unexpected operators coin associates improving migration pin
+reserved restore oval flags deadly symbols performer restrictions editing java arabia removing casino civilians minds
+hotels rent retain potentially conducting massacre ammunition terrain fork souls counts drives cab realizing moreover
+particles cardinals evaluation extraordinary wednesday maintains panels cluster sunlight strikes zhang collecting
+maker buying cleaning closet clinic rat necessarily spreading checking authorized disappointed notion duration
+theoretical hint define aggressive repeat wash peaceful optical width allegedly strict copyright investors witnesses
+sounding privacy harmony valid diving routine enhanced intelligent substance targeted discovers observations smoking
+capitol visa varied costume seemingly compensation surgeon thursday rid foods lighter portal scandal advised
+instructor flooding terrorist teenage senses teen thesis eager overcome rises shame prompted priority forgot bomber
+protective cartoon breeze lonely trusted relax banner candy remarkable essay trigger alert audiences pursued
+indianapolis resist consequence succeed avoided profession bleeding innovative cure accounting scope gut codes luxury
+prefer triangle bonds traced beings accidentally findings lawyers outcome configuration shifting toll philosophical
+construct boot phenomenon solely lifestyle consideration enable fights chances atomic reactions currency steering
+elaborate gifts reasonable sunshine solve trails ethics consent layout bulk cracked reads brands awful dimensions
+imagination tracking workshops confident circus uncertain fog philosopher accent cycling varying specified mature rap
+heated safely demanding generate caps demo mentions afterward diary utility conspiracy conscious shining loyalty
+developer probability olive gym insects ourselves amazon tickets prevention witnessed dense warehouse bang elderly
+investigations conflicts controlling mechanics stark bombs respected imposed deny grabbing disabled varies disk firms
+incredible clue twist developers computing choices pretend dimension staged classroom honestly unlikely morocco dish
+matching stumbled destroying advances cake measuring directing tuesday capabilities fraud wisdom surveillance lawsuit
+healthcare trend acquire lasting swim fees decrease adoption tactics algorithm powder darker lately cigarette adds
+arguments acceptance manufacture jets tampa blog inquiry hosting rays grief strategies furious euro equality poison
+wireless attract istanbul rotation petition satisfaction custody deliberately comedian surfaces strictly embrace
+jealous photograph continent excess allegations explaining stack avoiding storyline poorly spike proven voltage butt
+interpreted lens promising casual zones silly chef suspicious pregnancy estimates cheap idiot contrary offense
+geographical environments delicate abstract nails occurring equity fears sequences fusion opposing secretly ruin edit
+flora anxiety ruby taxi rainbow foundations assassination dominican achievements deserve intact proclaimed console
+minimal everyday terrorism openly activists cute legally concentrate glowing competitors arctic bicycle publish
+predicted calculated strain deceased crush protagonist endangered estimate responsibilities backup consumed sealed
+frustrated refuse terrified pump genuine imprisonment refuses learns crap crucial wrap odds snap tips sends mild
+wishing assuming interactions cups wizard traces rows discussions instructed suggestion possess orientation salary
+alright intimate cruel stole repairs politically underlying promotional counting naming keen bacteria listing
+separately anybody cock premises freely gaming populated evident trainer framed visitor challenging pig infected email
+reward ecuador forbidden accordance consumers fantastic resolved julius propaganda contacts implement crop hostile
+paths adjusted habit supervision bullets wicked sunset disappear performs app incidents entries dishes introducing
+destiny convert consensus shapes demonstration basically artifacts twitter smallest precise managers inclusion
+payments geography react fitness recreational investments viewing aftermath withdrawal discussing reliable agreements
+decreased choosing consulting cops deciding unified teenager accepting explorer inspection skilled tragedy loading
+demonstrate salvador civilization wanna mechanisms mentally unclear monkey fatal governance grasp perception
+certification curiosity withdraw neighbors communicate accuracy explored republicans freed update conviction gotta
+promises technological myth nationality resolve dig entrepreneur capability synonym canvas rivalry potter errors
+cognitive infinite ink chill eternal preventing fossil limbs pizza regulatory answering opinions lengths hypothesis
+habitats yield synthesis researcher static depicting elephant mentor badge distinguish precisely advancing detection
+crowded pollution commit lesson provider teammate anonymous deployment shoe complaints blacks abandon remind sizes
+overwhelming risks babies proceed disorders reflecting continuously investigated blocking variables burden
+consistently organizing endless juice labels thriller seoul vacation presenting hire prohibited technically suited
+toys talented settings expectations achieving mandatory loser stretching realizes careers suspicion transform organize
+loans dynamics proceeds commands facilitate responses expense fruits rip hay timing geometry exciting savings shy heal
+worthy bury seeks bottles outfit eliminate invention stance dealer maple retire simplified hid backwards frames
+whispers streaming stealing genius momentum suits placement sovereign clause sketch lets charm ultra dot citation
+adopt cairo interference objectives portfolio sectors initiatives integrity exercises tap distracted valued charitable
+exploring terrace reflects shelf depths tackle hatred makers detected embedded lacking rely anticipation iris
+intentions logical correctly requests supernatural cow lung refusing employer harvest prints threshold gentlemen
+blowing locks dressing depicts differ mob invested questioning applying weakness rehabilitation rumors subtle ought
+fancy buttons liver surroundings guarantee needing pirate essence filter immune critically abortion acute screening
+mythology module encounters surprising availability pie soup explosive planets exam kidnapped violation profits agenda
+spelling equations obtaining linking buddhism eligibility translator lynch asset fitting beloved entities expressions
+neighbor recommendations encouraging donations diagnosed divide revelation conversations fiji crimson bored legitimate
+alter anxious detect janeiro unaware hopefully combine rica holocaust decent cooling dive expertise prosecution
+investigating genres differently vegetables highlighted elegant dubai sunny immigrant click underwater pepper
+combining accessed physicians homeless corporations patriots rational warn modes decorative overnight guidelines
+organs addresses enhance linux caesar diagnosis throws complexity trafficking examine formats vault highlights phones
+sandwich modeling qualities wears bra container excessive trash providers reversed void neighborhoods schemes
+battlefield pad thread lesbian beg daylight acceptable measurements toxic adequate surgical parameters quantity
+generating precision talents expenses colleague outlets toyota websites sentences trademark patience slim toe
+incredibly organisms emissions boring chips themed chasing systematic guatemala struggles exceptions develops
+intensive pinned nasty useless exceptional transactions religions bypass pursuing bug chat interact capturing toilet
+purely drift transmitted gloves lid hurting optional chronic suck compatible fails wage informal sorts gateway jewelry
+translations accordingly seas fiber pyramid caring android theft disputes holidays observe charming bubble scenario
+scratch guru engaging specially disability puzzle honda switching mammals cope teaches securities compromise
+coordination possibilities enthusiasm assassin reviewer applies verb lightweight sadness submit balanced dude
+explicitly magnificent mistakes surge reporters verbal enabling spacecraft brutal complaint delicious coordinates
+pretending dramatically tends distances launching instances portable angles aliens screens spark imaging swiftly
+apologize butter sophisticated alignment chemicals professionally identifying gains preference linguistic unemployment
+prophet radius menu laptop monetary offshore watches upgrade encyclopedia teachings confirm gambling regulated tricks
+ecological inventor stays affection thoroughly feedback wrapping overtime leisure nuts surveys clever dedication meals
+appreciation functioning advocacy criminals passport appreciated collaborative treating similarities import securing
+celebrities helsinki attributes submission shine effectiveness strangers encoded guaranteed regards shifts collision
+supervisor inform broader insight incorporates mapping flexible generous thief generic damages default lengthy rogue
+indication penalties excluded unsure employers alphabet binary waking supplement quantities regain locate folks scary
+whites aesthetic guides affecting drain awesome isolation ambitious apology atmospheric beef foul kidding illusion
+uncertainty simulation builder spray breach determining terminated clip depend owe notorious belarus limitations
+utilized synthetic breakdown practicing exotic hut hierarchy sexually blend negro transaction labeled trauma
+advancement salvation inventory symbolic tones locker bangkok remarks predators rental emerge advantages storms
+autonomy compliance documentation summary innocence scare employ doom wages scholarly outline breakthrough realistic
+competitor icon designing washing villain micro executives logistics cycles applicable modifications disgust torch
+ensuring rude peers implies ingredients complications lethal delivering motivated addressing landscapes tracked
+deposit retaining compare recommendation inheritance examining cuisine retrieve tomatoes defining personalities dumb
+trends premium bugs calmly inserted distress sauce teenagers drill strengthen mock enables analyst highlight axe
+resembles traits incomplete warming ethical celebrating mobility automated differs cooked abundant boost escaping
+charging dose advocates resemble recruit grocery jupiter hiking garbage node prone singular attractions corp ego
+resistant poster domains generator outcomes shooter confrontation aligned pipeline minded purchasing passive tensions
+disposal processor whale ideology saves shades freeze necessity uncommon jokes sigma licensing polite camping explicit
+judged satisfy knives selective stressed minerals invite incorporate facial descriptions yoga raises organizational
+airplane violations shotgun outlet tires productive judging triggered solved anatomy transparent implied injection
+excluding defenses helpless devotion phenomena plug mortality convincing promptly sodium arise corrected dignity norm
+pose reasoning accepts wipe overwhelmed showcase acknowledge recovering hurts reduces experiencing inevitable intel
+murderer imagery hesitation memorable viral beans accidents treatments donation addiction rams passionate exceed
+vikings defendant tasked implications teens barriers robots accusations declare vintage coordinate affects mirrors
+incorporating rituals skip positively doubts sneak combines supervised merge corrupt scan undergo disabilities
+comparing semester bucket sensor arrange ferrari discovering aiming urgent contractor negotiate posed possessions
+psychiatric complement inability scanning flour safer vague solving financially expired miserable robbery resume
+tallest gasoline gossip profound firearms activation algorithms catcher partnerships sexuality tragic meditation
+poetic dominance attitudes intake bias wax tablet barack pharmaceutical patches speeches acquiring exams pharmacy
+fulfill clicked orgasm rejection despair sensors renewable debts refusal bust assisting portrayal confirmation lazy
+viewer encompasses substances patents persuade tolerance cum insufficient processed introduces liability expressing
+entertaining comply helpful caution networking genocide replies specializing convenient unlocked investigator promotes
+modification alternatively lacks concealed inferior tissues peculiar batch strands responding accurately targeting
+checks successes observing nodes prosperity adjust directory modules inflation unnecessary coordinated pending
+colorful kidney habits permits uranium punished disguise erotic float rendering behavioral nutrition immense trades
+socially cube privilege approve minorities voter extensions assure privileges demonstrating investor confront brains
+structured selfish mortgage destinations delays motivation recruiting assess tub debates lemon dioxide transferring
+utter relate racism similarity occurrence updates obligations violated exploitation iconic notices cosmic attachment
+expose authentic genetics obscure uncovered persistent countless jumps decorations laundry scripts rub packages potato
+slogan arabs counterparts accomplish polls alias nationalism illustration recognizing relates reproduction bullshit
+sensitivity nonsense wires medication unlimited guiding impacts diabetes extraction constraints planting quote sore
+slice inadequate desires leonardo stunning enthusiastic posting humorous hiring reminder investigators packet
+depressed importantly explosives packaging assignments outlined greeting slides extract blur distraction creativity
+identifies emotionally notation viable workforce limiting possesses devastating disturbing locking flavor texture
+servers soda denial offerings combinations incoming seller exposing vivid indirect displaying adrenaline referenced
+progression announce implementing aggression cares headache dots ashamed obligation precursor cigarettes subscription
+damaging prostitution recruits investigative psychologist printer replica kidnapping consuming computational granting
+ideals inviting explores noticing convenience interfere deadline justified reproductive unrelated advertisement
+cautiously discourse noun prevalent sustainability regulate thy definitions travelers affordable sells beneficial
+repeating transfers banana lottery preserving daring overly filing infections perspectives reviewing reliability
+vowels arbitrary clips profitable nude smoothly insult conclusions obstacles adverse prolonged imaginary pills
+eliminating forensic desktop promotions functionality meanings execute curl oppose compassion immunity backgrounds
+attracting vegetable failures employing reject innovations obey specifications worm font uneasy optimal raped worries
+refined gratitude reminds steals terrorists clarity unfair adapt registry commenting behaviors crisp destructive
+administrators discoveries outreach qualifications enjoys realism dump censorship logs loads phrases fascinated
+recruitment forge rooted threaten suggestions constructing invest identities annoying wary oversight humble skies jar
+audit cracking intentionally unprecedented leaked neural definitive stocks clues venom sentiment exchanges relieve
+masks arrogant copied productivity discusses encouragement firstly thieves gases prompting weights robust sticky
+wallet inappropriate distract fixing apache obsessed logging extracted meaningful numb reminding unite freelance
+organism stray interpretations loops anytime reel delighted licenses exclusion homosexuality alternatives genuinely
+wit numerical demographic recipients appealing unpleasant harassment predict handles thorough gum cocaine denying
+consultation reflections kindness internally distribute suppress thrilled dominate angular integer podcast inherent
+justify persona backyard stir methodology branding fits containers poisoning adopting conquer finances evaluate forged
+instincts workplace desirable allocation encourages vocabulary marijuana landmarks critique neon warnings prescribed
+superhero unfamiliar prevents cheaper wonders ambition kernel lush enforce cookies simpler evaluated suppression
+fatigue proprietary secondly parameter hesitate offset converting validity supportive responds hates textbook setup
+inequality signatures directive globally threads utilize respiratory thoughtful builds diagnostic visibility install
+infectious conclude salad ransom incorrect morality earnings analyzed behave unrest likelihood propose browser
+contributes accessories gradual quotes greenhouse convey exits digits consume gaps compass demonstrates alterations
+fridge honesty enlightenment traps dealers protocols prospects recommend grounded expresses coca cheating sensory
+dangers confusing relies insists posture scenarios transgender fulfilled potent migrants assistants restriction
+activism considerations overthrow coding committing shocking absorb correlation exaggerated utilizing manipulation
+ecosystem racist cyber wikipedia politely educate tastes thrill routing programmed guessing transparency flexibility
+specializes abused admiration threatens supplier vibrant grenade counseling weigh costly cache timeline hooker
+compelling stab satisfying vendors ambient bahamas motives depict manifesto accidental lively cautious sanctions
+contempt deleted fascinating amidst intro newsletter encoding searches biodiversity compose pathetic calculation
+deserves humour whore counselor electromagnetic satirical lure therapeutic leak portraying ghetto creators portray
+disguised bacterial attacker applicants jurisdictions hides cookie buyers paperwork oceans purchases vaccine integrate
+scrutiny collects oven luggage harness ignition visually fills respects nut invasive portrays sniper mystical sob
+cancel prediction render detailing herbs imminent assumptions accomplishments deception prefix deepest grains tablets
+clone norms complain celestial harmful buyer translate headline cooperate invading vitamin remark outlook buffer kinda
+manipulate noticeable filters selecting masterpiece hazardous rag baked borrow monitored hobby akin intricate
+illegally sway suspicions initiate analytical interpret accountability attackers ideological rhetoric recycling
+profiles databases weed emphasize transforming analyze requesting impending explanations attribute discomfort
+disciplinary recipe reliance gradient cannabis certificates graffiti repeats susceptible sincere advise prejudice
+periodically contexts delivers iphone dessert welcoming exploit marketplace payload ruthless adobe apples niche
+vulnerability correction psychiatrist randomly unwanted ignorance disagreement cruelty viruses landlord undisclosed
+proceeding humidity hindus protects efficiently ethnicity hostility homicide trait termination insist filthy messy
+satire gestures relying playful stirring skeptical preferences priorities calculate purity redemption terminology
+invade blurred treats premise minors drone minimize exploited chrome instability pets reckless info kung pneumonia
+fetch spouse mentioning hearted problematic dependence parental disasters rot invites inclusive retaliation
+consistency contamination dire inspire apps economies python swings segregation confidential troll intervene
+researched meta realms vent intrigued cocktail whereabouts bullying coherent appetite rainforest dislike severity
+inspiring launches nap nausea detector sellers kindly neglect rewards ecstasy rumor vow nasal penis samsung distorted
+superiority intercept crashes illustrate educators adjusting proportions pawn overview risky milestone bounds token
+impacted nouns prostitute revolves preview sucks metaphor tolerate betting discretion insert crafted calculus adaptive
+therapist automation recipes mythical cough genetically paste urgency headlines pornography disclosure interventions
+physiological generates disgusting twitch densely reinforce homework quiz autism convinces queer passports bleed
+remotely imply remedy invalid smuggling mocking hygiene drown interpreter captures discount esteem relaxing sorted
+folder chaotic equals straightforward induce manifest traumatic heroin null interfaces tactic brackets willingness
+injected harmless astronaut negatively justification snack coordinating covert creep transmit conceal understands
+unlock admire slack classmates evolve converts karma negotiation investing modify forecast scheduling swap fuse
+rigorous penetration belongings researching insights manipulated stalking ambiguous distributing violating
+authorization verified balancing retention cleaner acronym suppliers fuels diversion populous unavailable traveler
+congestion calculating inflammatory sabotage enhancing syntax medicines framing implying admissions analyzing secrecy
+mutually programmer schedules shaping enthusiasts inconsistent terminate advocating loneliness header biotechnology
+naughty removes believers endorsement dotted hints indicators exploits inputs verify compromised prescription
+paragraph attire entertain nutrients ecosystems disruption robotic oppression greedy posing activate culturally garlic
+culinary sums hack multinational optimization evolving emphasizes hopeless steer specify highlighting abusive
+ineffective infringement refrain subjective bully sneaking aesthetics artifact password assessments martian relativity
+noisy strengths connectivity tomato stimulation avenues spreads assert distortion pricing collaborate pointer
+substitution communicating intimacy netflix predictions onion sarcasm storytelling fig fluids medications espionage
+cinematic differentiate drastically murdering questionable opium inadvertently disagree smashing policing lucrative
+manually incentives efficacy leverage drafting humiliation cosmos sleek favors vibe fantasies intentional criticizing
+deploy ensures injustice teller layered robotics uploaded reflective donate disclosed assemble sensations viewpoint
+cured pee flaws forums procurement predictable vendor slang twists unpredictable authenticity coughing steak speeding
+baking harvesting credibility fulfilling restrict ignorant privileged peacefully doses relentless informing stabbing
+comedic dynamite booking tailored demeanor fucked ingredient weaknesses compatibility riddle utilizes unacceptable
+corona fines cite acknowledging cheat grenades excuses relevance interacting guise encryption supremacy hazards
+outgoing emails clicking symbolism asshole tags outlines muted avatar narratives navigate stealth implements
+transitions sorting gunpowder enjoyable lastly socket unlawful billionaire ascending aspiring configurations outsiders
+misleading integrating poses coded repository enhancement pussy appliances enchanted inspect sarcastic attach
+credentials erase irrelevant altering porn legitimacy expressive systemic dialogues discouraged kidnap rebellious
+verification theoretically poisonous obedience emphasizing cheated worthless tailor descriptive startup shadowy
+stereotypes downloaded shady stakeholders typing filtering citations cardiovascular feasible downloads translating
+versatile empowerment blogs weaken query darkest addicted fargo falsely remorse documenting disagreements mimic
+congratulations classmate sourced mustard evaluating stimulate disrupt groundbreaking speculative timely appropriately
+perceptions blending accelerate hacker buys repetition analogy hash exclude misconduct precedence consult snatch
+humane relaxation lambda societal cues credible tensor denies showers dietary trojan executing prohibit cater horrific
+sentiments catastrophic template repetitive vegetarian fictitious unreliable embracing simulated cunning violate
+dumping firearm installing accessibility calming schizophrenia unconventional scraping hacking packets hyper applicant
+vinci restart intriguing mushrooms endeavor insults suspense advising introductory reinforcement stalk assign
+charismatic telegram imperative authoritative drastic routines strategically storing insulting integers transcript
+clauses basics adjustments zoom blaming compute improper fabricated misunderstanding bash alleviate engages plausible
+azure receipt footprint leaking deviation rotate piracy malicious dependency grammatical intimidating memo spirited
+duplicate antibiotics saharan clearer proxy intrusion compliant drones unauthorized avoidance simulations
+accomplishment copying messaging illnesses vomiting civilizations jihad stylistic improves pasta prick nationalities
+arson dashboard tricked adjective inaccurate excel distracting clarify roast blackmail illicit swearing educating
+analytics afterlife unsafe reset mischief undermine thrive ipad adhere morals insider textual weave timer biased
+adapting serene mammal spicy facilitating spaceship easiest logos sequential witty hypothetical homemade billing
+supplements sincerely smarter announcements assassinate align confines mischievous prompt blindly scramble backlash
+oneself beforehand simulator maximize factual wellness char influencing detecting existent outdated detectors skipping
+pronouns disclose tesla suicidal inherently brute constructive thrilling baseline accommodations asthma judgments
+listings scanner regression manipulating classify diagrams hilarious stats sync emergencies delightful smartphone
+retrieval flavors evade lawful prank provocative respectful empathy stigma bribe tagged initiating logged macro
+simulate overdose treacherous responsive ignores comprehension potion scala visuals await accountable avoids nutrient
+cleansing notification payroll risking grading configured cozy pornographic fairness uncover scrape secluded inquiries
+tracker workout triggers fraudulent unsigned isolate rightful occurrences jedi corrupted authentication narcotics
+handheld uphold divert validation overcoming allergic palette showcases scans metadata arrays enforcing realising
+taboo bytes coping fingerprints persuasion newfound carousel ambiguity defamation apocalyptic showcasing cipher
+bribery iteration dispose timeless disregard facilitates respecting outputs ruining paranoia provoke utmost wiring
+skepticism townspeople snacks spotting replicate discourage excerpt dissemination blogger hires seasoned
+dissatisfaction receipts nutritional deter laundering persistence drills demographics confidently exercising flaw
+handgun bot este hoax shitty protections oppressive imaginative parenting secretive confuse anomaly hacked customized
+referencing subtly safeguard endeavors labeling embark vaccines juicy misunderstood futuristic intimidation morally
+securely alarms toxin adventurous triggering detrimental intuitive clicks modifying adherence indices resolving
+discreet leaks textures compassionate precautions fulfillment vulgar vinegar bipolar moderator strive predicting
+persist infiltrate nitrate unethical chatgpt prioritize openai vulnerabilities condone malware javascript prompts
+queries jailbreak phishing json legality immoral delete login passwords snippet numpy roleplay abide endorse
+unfiltered const sneaky chatbot counterfeit misinformation exec cout resorting exploiting uncensored factorial
+tutorial scamming dict scam responsibly encrypted persuasive args scams ethically enumerate discreetly unrestricted
+concise captivating tokens derogatory amoral valueerror pandas disable discriminatory permissions reputable endl
+timestamp subprocess dont override dataframe covid cybersecurity violates accessing crafting optimize hateful
+informative admin immersive amplify gmail safest instruct updating delve seamlessly despicable ransomware append temp
+punctuation disinformation instagram username rant adhering deceive println cyberbullying consensual rewrite
+hypothetically personalized bypassing prescribe alerts paragraphs allocate validate summarize confidentiality censor
+predefined unhinged inhumane keywords immerse repercussions doesnt anyways decode calculates knowledgeable escalation
+biases anonymity datasets disclaimer fostering fabricate evasion upload markdown emojis anagrams disrespectful
+disclaimers frameworks endorsing burp discord aligns undermines replying mindful meth prioritizes robbing actionable
+offline devious invent inject launder rearrange whats lewd deceptive refine boolean constructor urllib cryptocurrency
+deleting parse ramifications bribing tiktok nuanced metrics conversational advancements browsing bots manipulative
+corrosive backstory cant unbiased adheres spyware indexing unsuspecting inconspicuous environ pharmacist antivirus
+firewall hijack harming namespace bitcoin sentient filename hydrochloric dystopian photosynthesis encrypt incites
+recursion harms believable disguises allure malevolent hitman augment blockchain profanity cloning crypto escalate
+copyrighted jargon perverted wrapper attachments hurtful heist slurs contacting smuggle devise discriminate harmonious
+micronesia complexities kubernetes biden nerd shutil pickpocketing headers hackers arousing provoking seamless scum
+musk tweet incite diagnose formatting empathetic haha familiarize encode elon singularity tarnish embody sender
+resilience invoice testimonials nefarious misuse undetected advisable disabling proactive reprehensible codebase
+anonymously emoji unsolicited positivity coworker truthful ruleset tampering intimidate readable deductions
+fantastical enlighten pediatrician sleight smtplib linkedin sudo optimized browse chatbots edgy unleash sensational
+defaming compromising keyword formatted disguising personas tuple unplug greetings trustworthy disseminate
+marketplaces getaway meticulously wont conn grounding hotwiring util spam dishonest reminders loopholes ponzi opioids
+fentanyl detach caption pandemic stereotype evading debug fabricating normalize printf thats coronavirus github
+hijacking glorifies bool cryptocurrencies counterfeiting esteemed docker jailbroken mitigate backdoor harass
+minimizing alerting snapchat backend hotwire stealthy compile downloading respectfully walmart router deepfake
+relatable specifics insecurities deviate overflow candid euphemisms async alphanumeric discounted blackmailing mislead
+irresponsible understandable unhealthy unwavering workflow tricking insomnia downplay chmod raping revert harmoniously
+belittle hardening stressing whatsapp wifi enigmatic reddit lowercase healthier motivations visualization motivate
+reverses navigating professionalism bustling criticize preferably unintentionally empowering assholes pesky insightful
+iterations paraphrase meds screenshots outlining backups escalating marginalized untrusted docs typos perpetrator
+upholding moralizing meticulous reconsider quadratic notifications discredit botnet undermining complying vandalize
+foolproof beginner embedding monologue wisely dialog initialize articulate sabotaging informational reiterate
+disregarding dataset insecure legit redirect hobbies prioritizing evoke impersonate boundless selfie sexist coercion
+gaslighting emit dependencies genders prejudices maximizing empower duplicates tranquil faking opioid configure
+scammers infect pranks influencer offend strategist mindset revolutionize transformative shoplift wellbeing
+functionalities intergalactic blends bleach incriminating automate powershell moderation adjectives tutorials
+exclusivity ethic extortion forging leveraging asterisks consequential safeguards keylogger valuables reinforcing
+interstellar motherfucker elif iterate enchanting deadlines inciting debugging nmap perpetuate falsify circumvent
+sacrificing suggestive shoplifting specifying deceiving elevate extraterrestrial concealing viewpoints nuances
+ibuprofen confidant encrypts enrich extremist exhaustive customize inclusivity influencers simulating defame
+considerate interpersonal uppercase hopelessness rewarding verbatim overstate scanners generative fixes coerce mins
+adaptability deletes mastermind vigilant brainstorm generalizations firewalls conveys breaches preventive moderators
+scripting credential runtime endanger motivational recursive underage savvy remedies mitigation auth coworkers
+untraceable extracting biometric anecdotes undetectable webpage worsen resonate notify specialize assertive simplify
+checklist bullied categorize meme neglecting beware unverified executable tamper refund formulate allergies symptom
+disclosing impactful bypasses foreach metaphors startups customization abusing joyride distractions unattended
+unrealistic unfriendly antibiotic contaminate storyteller spoofing disrupting cybercrime endpoint mindfulness bigoted
+impersonating config blueprint painless falsifying scalability isolating withhold invoices shutdown calculator
+unproven abiding mismatch covertly preprocessing withholding checkout socioeconomic firmware hashtags memes
+directories deletion overtly sandbox optimizing addictive judgmental comma defraud multiply encrypting overload
+manipulates negativity impersonation lsd pros templates verifying latex plagiarism misconceptions clarification
+visualize unfairly dishonesty hacks harassing snippets imperfections poisons hackerman instill stressful smear
+degenerate webcam ricin cyanide screenshot cons esta spoof certifications chemically hotline unintended drawbacks
+pirated shortness reuse mimicking scientifically vaccination assaulting manageable validated tumblr anorexia
+readability workload invaluable inflate helper customizable unforgettable reputations molotov slut adversarial faggot
+vegan embed headaches leakage disparities teamwork patching quarantine smartphones exfiltrate wording tweets plugins
+deducted contagious diagnoses dynamically diabolical deploying fasting enticing catchy photoshop mesmerizing
+milestones detonator detonate mdma flagged orientations overlay mimics discounts methamphetamine slur repo punishable
+etiquette cultivate allergy decryption scalable artificially therapies bitches phrasing cautionary pinterest
+disrespect predicts profane revolutionized auditing quotation obedient predictive downplaying browsers complies revise
+inbox enhances bluetooth countermeasures scarcity positives ammonium audits pics cyberbully bans sticker submitting
+intensify confrontational spamming calories vandalism summarizing encountering alibi cyberattacks detects discouraging
+steroids conveying someones doxxing nudes forgery bulimia equitable bake exacerbate automates celsius ideologies
+streamline redirects interconnected asians hydrated lighthearted supremacist ebay breathtaking inflict attaching
+discriminates devs endpoints counteract ketamine ammo strangle embezzle paypal misused nigger spoofed hola diarrhea
+sourcing fahrenheit troubleshooting simulates scammer referral deviations verbose deepen homosexuals unpatched
+synthesize perpetuating brainstorming burglary nonsensical decrypt decoding texting obeys rhetorical subreddit footer
+plugin atheists haiku cleverly prefixes uplifting hashtag hover multifaceted upfront compulsive expiration
+hypocritical troubleshoot deceit capitalized cunt toxins swipe grammatically fulfills synonyms folders authenticate
+workspace automating gays personalization cloned extremists keystrokes vaccinated buddhists morphine vagina extort
+debit configuring biochemical burner retarded downright discrepancies mentorship dosage moron unknowingly nutritious
+toolkit obsessive hoe anthrax sarin rootkit suppressor arsonist incest pedophile retard chlorine audacious
+disadvantages playlist constructively whitespace conceive anonymized injecting hotlines adware plutonium decrypted
+admins commas runny mexicans dropbox quickest markup donating molesting thermite suffocate boobs pimp traffick
+napalm semtex shrapnel molest extremism
 """

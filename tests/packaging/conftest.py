@@ -129,5 +129,5 @@ def editable(source: Path, repo: Path, tmp_path_factory: pytest.TempPathFactory)
     env = environment(tmp_path_factory.mktemp("developer") / "venv", repo, "setuptools", "wheel")
     pip = [sys.executable, "-m", "pip", "--python", str(env.python), "install", "--quiet"]
     offline = ["--no-index", "--find-links", str(repo / ".wheels"), "-c", str(repo / "constraints.txt")]
-    run(*pip, *offline, "--no-build-isolation", "-e", f"{source}[cpu]", cwd=env.cwd)
+    run(*pip, *offline, "--no-build-isolation", "--no-compile", "-e", f"{source}[cpu]", cwd=env.cwd)
     return env
