@@ -36,7 +36,7 @@ STRICT ?= 1
 # $(call environment,FOLDER,EXTRAS): a virtual environment with an editable install, every release as locked. The build
 # tools come first, so that the build is locked too.
 define environment
-	@"$(PYTHON)" -c '$(WORKS)' 2>/dev/null || { echo "guardian needs Python 3.11 or newer with its venv module, and $(or $(PYTHON),nothing on the PATH) is none."; \
+	@"$(PYTHON)" -c '$(WORKS)' 2>/dev/null || { echo "guardian needs Python 3.11 or newer with its venv module; $(if $(PYTHON),$(PYTHON) is not,there is none on the PATH)."; \
 	  echo "Install one (Debian, Ubuntu: apt install python3 python3-venv), or name it: make PYTHON=/path/to/python3"; exit 1; } >&2
 	@echo "==> setting up $(1) with $(PYTHON) (once, a few minutes)"
 	@mkdir -p "$$TMPDIR"

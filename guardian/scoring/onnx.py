@@ -154,7 +154,7 @@ class OnnxBackend:
         return out
 
     def _run(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        ids, mask = _pad(rows, self._encoder.controls.pad)
+        ids, mask = pad(rows, self._encoder.controls.pad)
         try:
             logits = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
         except Exception as error:  # onnxruntime raises its own types, none with a common base but Exception
@@ -165,9 +165,10 @@ class OnnxBackend:
         return result
 
 
-def _pad(rows: Sequence[Sequence[int]], pad: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def pad(rows: Sequence[Sequence[int]], filler: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ids and mask [rows, longest row] of rows of token ids."""
     width = max(len(row) for row in rows)
-    ids = np.full((len(rows), width), pad, np.int64)
+    ids = np.full((len(rows), width), filler, np.int64)
     mask = np.zeros((len(rows), width), np.int64)
     for index, row in enumerate(rows):
         ids[index, : len(row)] = row

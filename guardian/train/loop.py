@@ -20,7 +20,16 @@ from guardian.errors import ConfigError
 from guardian.scoring.encode import Encoder, guard_tokenizer_json
 from guardian.train.batches import Encoded, batches, collate, encode_examples
 from guardian.train.examples import read_examples
-from guardian.train.model import MINI_CONTROLS, GuardianMini, head_slices, is_guardian, load_start, losses, total_loss
+from guardian.train.model import (
+    LOSS_WEIGHTS,
+    MINI_CONTROLS,
+    GuardianMini,
+    head_slices,
+    is_guardian,
+    load_start,
+    losses,
+    total_loss,
+)
 
 AVERAGE_EVERY = 5  # steps between two updates of the weight average; each costs a pass over all weights
 
@@ -86,6 +95,7 @@ def train(
     run = _Run(model, data, held_out, recipe, out, where, progress)
     run.go()
     run.save_weights()
+    plot_curves(out)
     return out / "weights"
 
 
@@ -307,3 +317,29 @@ def predict(
             logits = model(ids.to(where), mask.to(where)).logits
         out[torch.tensor(batch)] = logits.float().cpu()
     return out
+
+
+def plot_curves(out: Path) -> Path:
+    """Draw `out`/curves.png from the log: loss per head, average precision per score on held-out rows."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    training = [row for row in rows if "tokens_per_s" in row]
+    for head in LOSS_WEIGHTS:
+        left.plot([r["step"] for r in training], [r[head] for r in training], label=head, linewidth=1)
+    left.set(title="Training loss", xlabel="step", yscale="symlog")
+    held_out = [row for row in rows if "held_out" in row]
+    for score in ("harm", "response_harm", "jailbreak", "injection", "refusal"):
+        points = [(r["step"], r["held_out"][score]) for r in held_out if score in r["held_out"]]
+        right.plot([x for x, _ in points], [y for _, y in points], label=score, marker="o", markersize=3)
+    right.set(title="Average precision, held out", xlabel="step")
+    for axes in (left, right):
+        axes.legend(fontsize=8)
+    path = out / "curves.png"
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+    return path

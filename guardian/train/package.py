@@ -85,7 +85,14 @@ def package(
         "recipe": training["recipe"],
     }
     write_manifest(out, body)
+    _comparison(graphs, out, body)
     return Manifest.load(out)
+
+
+def _comparison(graphs: Path, out: Path, body: dict[str, Any]) -> None:
+    """Make the folder of exported graphs a model folder of the fp32 graph, for `guardian eval --compare`."""
+    shutil.copy(out / "tokenizer.json", graphs / "tokenizer.json")
+    write_manifest(graphs, body | {"name": f"{body['name']}-fp32", "graphs": {"fp32": GRAPHS["fp32"]}})
 
 
 def logits_of(backend: OnnxBackend, examples: Sequence[Example], *, chunk: int = 512) -> Floats:
@@ -264,7 +271,7 @@ def _body(name: str, version: str, training: Mapping[str, Any], mix: Mapping[str
 
 def write_manifest(out: Path, body: dict[str, Any]) -> None:
     """Hash every shipped file and write guardian.json; a manifest that does not load again is an error here."""
-    names = [*(GRAPHS[precision] for precision in SHIPPED), "tokenizer.json"]
+    names = [*body["graphs"].values(), "tokenizer.json"]
     body["files"] = {
         name: {"sha256": hashlib.sha256((out / name).read_bytes()).hexdigest(), "bytes": (out / name).stat().st_size}
         for name in names
