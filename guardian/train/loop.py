@@ -321,13 +321,11 @@ def predict(
 
 def plot_curves(out: Path) -> Path:
     """Draw `out`/curves.png from the log: loss per head, average precision per score on held-out rows."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
     training = [row for row in rows if "tokens_per_s" in row]
     for head in LOSS_WEIGHTS:
         left.plot([r["step"] for r in training], [r[head] for r in training], label=head, linewidth=1)
@@ -341,5 +339,4 @@ def plot_curves(out: Path) -> Path:
         axes.legend(fontsize=8)
     path = out / "curves.png"
     figure.savefig(path, dpi=120)
-    pyplot.close(figure)
     return path
