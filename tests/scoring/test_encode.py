@@ -15,6 +15,8 @@ from guardian.scoring.manifest import Manifest
 from guardian.scoring.onnx import find_model
 from guardian.verdict import Stage
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:

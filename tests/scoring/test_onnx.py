@@ -15,6 +15,8 @@ from guardian.scoring.backend import SCORES, Piece
 from guardian.scoring.onnx import OnnxBackend, find_model, load_backend
 from guardian.verdict import Stage
 
+pytestmark = pytest.mark.model
+
 PIECES = [
     Piece("hello there", Stage.PROMPT), Piece("How do I bake bread? " * 12, Stage.PROMPT), Piece("", Stage.PROMPT),
     Piece("The meeting is at three.", Stage.DOCUMENT, "Summarise this."),

@@ -21,6 +21,8 @@ from guardian.train.mix import SPLITS, build_mix
 from guardian.train.sources import SOURCES, UNUSED, read_source, sources_of
 from guardian.verdict import Stage
 
+pytestmark = pytest.mark.train
+
 CODES = {hazard.value for hazard in HAZARDS}
 
 

@@ -13,6 +13,8 @@ from guardian.train.batches import Encoded, batches, collate
 from guardian.train.examples import SAFE, UNSAFE
 from guardian.train.model import HEADS, LOSS_WEIGHTS, N_LOGITS, head_slices, load_base, losses, total_loss
 
+pytestmark = pytest.mark.train
+
 UNKNOWN = Encoded([101, 1, 110, 102], -1, [-1.0] * 13, [-1.0, -1.0], -1, -1)
 LABELLED = {
     "severity": replace(UNKNOWN, severity=UNSAFE),

@@ -23,6 +23,8 @@ from guardian.train.package import package
 from guardian.train.refine import refine
 from guardian.verdict import Stage
 
+pytestmark = pytest.mark.train
+
 RECIPE = Recipe(epochs=0.2, batch_tokens=4096, save_every=2, evaluate_every=3, window=64, stride=48, context=16)
 
 
