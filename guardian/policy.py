@@ -217,7 +217,7 @@ def threshold_of(policy: Policy, stage: Stage, name: str, thresholds: Thresholds
         return rule.threshold
     if rule.fpr is not None:
         return thresholds.lookup(stage, name, rule.fpr, n_windows, key=key)
-    return thresholds.lookup(stage, name, policy.fpr or thresholds.default_fpr, n_windows)
+    return thresholds.lookup(stage, name, policy.fpr or thresholds.default(stage, name), n_windows)
 
 
 def floors(policy: Policy, stage: Stage, thresholds: Thresholds) -> dict[str, float]:

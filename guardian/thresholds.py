@@ -40,6 +40,8 @@ class Thresholds(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     default_fpr: Rate = 0.02
+    default_fprs: Mapping[Stage, Mapping[str, Rate]] = {}
+    """Where a stage and head has a default of its own: attacks and long documents bear fewer false alarms."""
     table: Mapping[Stage, Mapping[str, Buckets]]
 
     @classmethod
@@ -62,6 +64,11 @@ class Thresholds(BaseModel):
         if n_windows is None:
             return min(_at(levels, fpr, key) for levels in buckets.values())
         return _at(_of_length(buckets, n_windows), fpr, key)
+
+    def default(self, stage: Stage, head: str) -> float:
+        """The false-positive rate that the model is meant to be used at, for this stage and head."""
+        name = stage if stage in self.default_fprs else _STAND_IN.get(stage, stage)
+        return self.default_fprs.get(name, {}).get(head, self.default_fpr)
 
     def loosest(self, stage: Stage, head: str, n_windows: int) -> float | None:
         """The threshold at the largest tabulated false-positive rate; None where the model has none."""

@@ -90,6 +90,7 @@ def export(weights: Path, out: Path, *, progress: Callable[[str], None] = lambda
         out / GRAPHS["int8"],
         weight_type=QuantType.QInt8,
         nodes_to_exclude=heads,
+        per_channel=True,
         extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
     )
     shutil.rmtree(out / "raw")

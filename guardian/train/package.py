@@ -26,7 +26,7 @@ from guardian.scoring.onnx import OnnxBackend
 from guardian.taxonomy import HAZARDS
 from guardian.text.normalize import canonical
 from guardian.thresholds import Thresholds
-from guardian.train import calibrate
+from guardian.train import calibrate, corpus, generate
 from guardian.train.batches import Encoded, encode_examples
 from guardian.train.examples import SAFE, Example, read_examples
 from guardian.train.export import GRAPHS, Parity, export
@@ -36,6 +36,29 @@ from guardian.verdict import Stage
 Progress = Callable[[str], None]
 Floats = calibrate.Floats
 
+# Budgets the model is meant to be used at. Harm in a prompt bears the most false alarms, because a miss costs more
+# there and the action is a reply; an attack is an accusation, and a document is long.
+DEFAULT_FPRS = {
+    Stage.PROMPT: {"jailbreak": 0.01, "injection": 0.01},
+    Stage.DOCUMENT: {"harm": 0.01, "injection": 0.01, "jailbreak": 0.01},
+    Stage.RESPONSE: {"harm": 0.02},
+}
+# Rows made to be mistaken for harm or attack. A rate over them would be a statement about ourselves, not about traffic:
+# thresholds are stated on ordinary text, and what such rows cost stands in the evaluation report.
+CONTRAST = frozenset(
+    {
+        "orbench_multilingual",
+        "caia_safety",
+        "coconot_pref",
+        "cyber_frr",
+        "rtp_lx",
+        "xsafety_even",
+        "hatecheck",
+        "surge_toxicity",
+        "kosbi_ko",
+        "cold_zh",
+    }
+)
 SHIPPED = ("int8", "fp16")  # the fp32 graph stays in the run folder, for comparisons
 GATE = 0.01  # int8 may lose this much recall at 1 % false positives against fp32 (DESIGN.md 4)
 LICENCE = "Apache-2.0"
@@ -49,7 +72,7 @@ def package(
     data: Path,
     name: str = "guardian-mini",
     version: str = "0.1.0",
-    default_fpr: float = 0.02,
+    default_fpr: float = 0.05,
     progress: Progress = lambda _: None,
 ) -> Manifest:
     """Make the model folder `out` from a training run; returns its manifest.
@@ -133,10 +156,22 @@ def thresholds(
     documents = _document_windows(backend, examples, data, read)
     by_bucket = calibrate.bucket_levels(documents, read)
     table[Stage.DOCUMENT] = {h: calibrate.stricter_with_length(levels) for h, levels in by_bucket.items()}
-    return Thresholds(default_fpr=default_fpr, table=table)
+    return Thresholds(default_fpr=default_fpr, default_fprs=DEFAULT_FPRS, table=table)
+
+
+def ordinary(example: Example) -> bool:
+    """Whether a benign row is of the kind that traffic is made of, rather than written to be mistaken."""
+    part = example.id.split("/")[1] if "/" in example.id else ""
+    if example.source == corpus.SOURCE:
+        return part in {"traffic.tsv", "trigger_benign", "document_benign"}
+    if example.source == generate.SOURCE:
+        return part in {"sentence", "cross_task", "document", "swap-safe"}
+    return example.source not in CONTRAST
 
 
 def _benign(example: Example, head: str) -> bool:
+    if example.stage is Stage.PROMPT and not ordinary(example):
+        return False
     if head == "harm":
         label = example.response_severity if example.stage is Stage.RESPONSE else example.severity
         return label == SAFE
@@ -202,10 +237,8 @@ def gate(graphs: Path, encoded: Sequence[Encoded], int8: Floats, progress: Progr
         }
     for score, recall in recalls["fp32"].items():
         if recalls["int8"][score] < recall - GATE:
-            progress(f"GATE: int8 loses {recall - recalls['int8'][score]:.3f} of {score} recall at 1 % false positives")
-    lost = recalls["fp32"]["harm"] - recalls["int8"]["harm"]
-    if lost > 3 * GATE:
-        raise ModelError(GRAPHS["int8"], f"loses {lost:.3f} recall at 1 % false positives against fp32")
+            lost = recall - recalls["int8"][score]
+            raise ModelError(GRAPHS["int8"], f"loses {lost:.3f} of {score} recall at 1 % false positives against fp32")
     return recalls
 
 
