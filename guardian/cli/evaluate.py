@@ -123,6 +123,9 @@ def evaluate(
             rich_help_panel=_MORE,
         ),
     ] = None,
+    trials: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Insertions at each depth and length.", rich_help_panel=_MORE)
+    ] = 100,
     tricks: Annotated[bool, typer.Option(help="Try the character tricks too.", rich_help_panel=_MORE)] = True,
     documents: Annotated[
         bool, typer.Option(help="Measure recall by depth in long documents too.", rich_help_panel=_MORE)
@@ -150,6 +153,7 @@ def evaluate(
     own = names is not None and data is None  # tricks and long documents need the benchmark files
     files = _of_mix(mix, {"heldout": heldout, "train": train, "injections": injections})
     options = Options(
+        trials=trials,
         train=files.get("train"), heldout=files.get("heldout"), injections=files.get("injections"), limit=limit,
         scorers=scorers, tricks=tricks and not own, long_documents=documents and not own,
     )  # fmt: skip

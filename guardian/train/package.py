@@ -27,9 +27,9 @@ from guardian.taxonomy import HAZARDS
 from guardian.text.normalize import canonical
 from guardian.thresholds import Thresholds
 from guardian.train import calibrate, corpus, generate
-from guardian.train.batches import Encoded, encode_examples
+from guardian.train.batches import Encoded, batches, collate, encode_examples
 from guardian.train.examples import SAFE, Example, read_examples
-from guardian.train.export import GRAPHS, Parity, export
+from guardian.train.export import GRAPHS, Parity, export, session
 from guardian.train.model import HEADS, MINI_CONTROLS, head_slices
 from guardian.verdict import Stage
 
@@ -94,16 +94,17 @@ def package(
     split = {part: list(read_examples(mix / f"{part}.jsonl")) for part in ("calibration", "test")}
     backend = OnnxBackend(out, device="cpu", precision="int8")
     encoded = {part: encode_examples(backend.encoder, rows) for part, rows in split.items()}
-    logits = {part: logits_of(backend, rows) for part, rows in split.items()}
+    logits = {part: graph_logits(out / GRAPHS["int8"], rows, alone=True) for part, rows in encoded.items()}
     scalings = calibrate.fit_scalings(logits["calibration"], encoded["calibration"])
     body["calibration"] = {score: {"temperature": s.temperature, "bias": s.bias} for score, s in scalings.items()}
     write_manifest(out, body)
 
+    gates = gate(graphs, encoded["test"], logits["test"], progress)
     progress("thresholds")
     body["thresholds"] = thresholds(out, split["calibration"], data, default_fpr, progress).model_dump(mode="json")
     body["notes"] = {
         "parity": {k: round(getattr(parity, k), 6) for k in Parity.__slots__},
-        "gate": gate(graphs, encoded["test"], logits["test"], progress),
+        "gate": gates,
         "ece": ece(logits["test"], encoded["test"], scalings),
         "recipe": training["recipe"],
     }
@@ -116,21 +117,6 @@ def _comparison(graphs: Path, out: Path, body: dict[str, Any]) -> None:
     """Make the folder of exported graphs a model folder of the fp32 graph, for `guardian eval --compare`."""
     shutil.copy(out / "tokenizer.json", graphs / "tokenizer.json")
     write_manifest(graphs, body | {"name": f"{body['name']}-fp32", "graphs": {"fp32": GRAPHS["fp32"]}})
-
-
-def logits_of(backend: OnnxBackend, examples: Sequence[Example], *, chunk: int = 512) -> Floats:
-    """Logits [examples, 23] of texts that fit one window (longer ones: of their first window)."""
-    rows = []
-    for start in range(0, len(examples), chunk):
-        pieces = [_piece(backend, example) for example in examples[start : start + chunk]]
-        rows.append(backend.logits(pieces))
-    return np.concatenate(rows).astype(np.float64)
-
-
-def _piece(backend: OnnxBackend, example: Example) -> Piece:
-    text = canonical(example.text).text
-    first, end = next(iter(backend.windows(text)), (0, 0))
-    return Piece(text[first:end], example.stage, example.context)
 
 
 # -- thresholds -------------------------------------------------------------------------------------------------------
@@ -228,7 +214,7 @@ def gate(graphs: Path, encoded: Sequence[Encoded], int8: Floats, progress: Progr
     recalls: dict[str, dict[str, float]] = {}
     views = {"int8": int8}
     for precision in ("fp32", "fp16"):
-        views[precision] = _graph_logits(graphs / GRAPHS[precision], encoded)
+        views[precision] = graph_logits(graphs / GRAPHS[precision], encoded)
     for precision, logits in views.items():
         recalls[precision] = {
             score: round(calibrate.recall_at(0.01, logit, label), 4)
@@ -242,13 +228,11 @@ def gate(graphs: Path, encoded: Sequence[Encoded], int8: Floats, progress: Progr
     return recalls
 
 
-def _graph_logits(path: Path, encoded: Sequence[Encoded]) -> Floats:
-    from guardian.train.batches import batches, collate
-    from guardian.train.export import session
-
+def graph_logits(path: Path, encoded: Sequence[Encoded], *, alone: bool = False) -> Floats:
+    """Logits [encoded, 23] of an ONNX graph; `alone`: one row a run, as int8 is served."""
     run = session(path)
     out = np.empty((len(encoded), max(s.stop for s in head_slices().values())))
-    for batch in batches([len(item.ids) for item in encoded], tokens=4096, rng=None):
+    for batch in batches([len(item.ids) for item in encoded], tokens=1 if alone else 4096, rng=None):
         ids, mask, _ = collate([encoded[i] for i in batch], pad=MINI_CONTROLS.pad)
         out[batch] = run.run(["logits"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]
     return out

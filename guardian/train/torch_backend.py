@@ -27,7 +27,7 @@ class TorchBackend(OnnxBackend):
     def __init__(self, folder: Path, weights: Path) -> None:
         super().__init__(folder, device="cpu")
         self._model: GuardianMini = GuardianMini.from_pretrained(weights, attn_implementation="sdpa")
-        self._model.eval()  # type: ignore[no-untyped-call]
+        self._model.eval()
         self._batch_tokens = BATCH_TOKENS["cpu"]
 
     def _run(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
