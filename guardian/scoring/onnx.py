@@ -6,6 +6,7 @@ memory stays flat. A session is shared by all threads (onnxruntime's `run` is th
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -187,6 +188,8 @@ def _batches(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
 
 
 def _runtime() -> Any:
+    # Official builds keep a device id in the user's cache folder and send telemetry, from the import on.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as error:

@@ -56,7 +56,7 @@ class Environment:
         return subprocess.run(
             [self.folder / "bin" / program, *arguments],
             cwd=self.cwd,
-            env={**clean_environ(), "PYTHONPATH": str(self.cwd), **environ},
+            env={**bare_environ(), "PYTHONPATH": str(self.cwd), **environ},
             input=stdin,
             capture_output=True,
             text=True,
@@ -71,10 +71,14 @@ class Environment:
         return result.stdout.strip()
 
 
+def bare_environ() -> dict[str, str]:
+    """What every user has in the environment. Libraries behave differently where they see CI or a switch of ours."""
+    return {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL") if key in os.environ}
+
+
 def clean_environ() -> dict[str, str]:
-    """This process's environment, less what is set for tests or changes where Python looks and writes."""
-    ours = ("PYTHON", "VIRTUAL_ENV", "GUARDIAN", "HF_", "ORT_")
-    return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+    """This process's environment for pip, less what changes where Python looks for modules and puts bytecode."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> None:
