@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,18 +111,22 @@ def _export_raw(weights: Path, out: Path, progress: Callable[[str], None]) -> Pa
     AutoModelForSequenceClassification.register(GuardianMiniConfig, exported, exist_ok=True)
     config = GuardianMiniConfig.from_pretrained(weights)
     progress("exporting through optimum")
-    main_export(
-        str(weights),
-        out,
-        task="text-classification",
-        opset=17,
-        do_validation=False,
-        library_name="transformers",
-        custom_onnx_configs={"model": GuardianOnnxConfig(config, task="text-classification")},
-        model_kwargs={"attn_implementation": "eager"},
-        local_files_only=True,
-        no_post_process=True,
-    )
+    with (
+        warnings.catch_warnings()
+    ):  # the exporter that fuses is torch's older one, and says so; tracing warns of shapes
+        warnings.simplefilter("ignore")
+        main_export(
+            str(weights),
+            out,
+            task="text-classification",
+            opset=17,
+            do_validation=False,
+            library_name="transformers",
+            custom_onnx_configs={"model": GuardianOnnxConfig(config, task="text-classification")},
+            model_kwargs={"attn_implementation": "eager"},
+            local_files_only=True,
+            no_post_process=True,
+        )
     return out / "model.onnx"
 
 
