@@ -88,7 +88,7 @@ class OnnxBackend:
         self, folder: Path, *, device: Device = "auto", precision: str | None = None, threads: int | None = None
     ) -> None:
         manifest = Manifest.load(folder)
-        self.device = _device(device, manifest)
+        self.device = _device(device, manifest, folder)
         self.precision = _precision(manifest, self.device, precision)
         graph = manifest.graphs[self.precision]  # type: ignore[index]  # checked by _precision
         manifest.verify(folder, [graph, manifest.tokenizer])
@@ -197,7 +197,7 @@ def _runtime() -> Any:
     return onnxruntime
 
 
-def _device(device: str, manifest: Manifest) -> Literal["cpu", "cuda"]:
+def _device(device: str, manifest: Manifest, folder: Path) -> Literal["cpu", "cuda"]:
     if device not in ("auto", "cpu", "cuda"):
         raise ConfigError("device", f"{device!r} is not one of: auto, cpu, cuda")
     cuda = _PROVIDERS["cuda"] in _runtime().get_available_providers()
@@ -205,7 +205,9 @@ def _device(device: str, manifest: Manifest) -> Literal["cpu", "cuda"]:
         raise ConfigError(
             "device", "onnxruntime has no CUDA here: pip uninstall onnxruntime && pip install 'slm-guardian[gpu]'"
         )
-    wants = device == "cuda" or (device == "auto" and cuda and any(g in manifest.graphs for g in _GRAPHS["cuda"]))
+    # A wheel holds no graph for GPUs: `auto` is then the CPU, `cuda` an error that names the file.
+    fit = any((folder / file).is_file() for name, file in manifest.graphs.items() if name in _GRAPHS["cuda"])
+    wants = device == "cuda" or (device == "auto" and cuda and fit)
     return "cuda" if wants else "cpu"
 
 
