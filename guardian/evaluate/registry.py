@@ -223,7 +223,7 @@ def mix_benchmarks(file: Path) -> tuple[Benchmark, ...]:
     """
     severity = {"0": 0, "2": 1}
     shared: dict[str, Any] = {"file": str(file), "stage": None, "context": "context", "group": "source"}
-    note = "Our own held-out sources; no model was trained on them."
+    note = "Held-out rows of the training sources, grouped so that none resembles a training row."
     return tuple(
         replace(benchmark, note=note)
         for benchmark in (

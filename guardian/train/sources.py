@@ -227,8 +227,7 @@ SOURCES: tuple[Source, ...] = (
     _source("cvalues_zh", "Apache-2.0", prompts, 300),
     _source("benign_zh", "Apache-2.0; ODC-BY", answers, 500),
     _source("red_team_ko", "MIT", prompts),
-    # -- held out of every training: an unseen injection source for the thresholds' sake (docs/evaluation.md)
-    # deepset_pi_train, tensor_trust and promptshield_uw are read by `guardian eval` only.
+    # -- deepset_pi_train, tensor_trust and promptshield_uw stay out of every mix: see UNUSED
     # -- research mix only: non-commercial, share-alike or unstated licences
     _research("s_eval_base", "CC-BY-NC-SA-4.0", prompts, 6000),
     _research("s_eval_attack", "CC-BY-NC-SA-4.0", wrapped, 3000),
