@@ -1,11 +1,13 @@
 """The hand-written corpus: contrast pairs, user traffic, statements, attacks and their honest look-alikes.
 
 Every line was written for this project (Apache-2.0), none was taken from a public data set. Formats: `*.tsv` hold
-`severity<TAB>hazard<TAB>text`; the text files hold one item a line; `injections.txt` holds `goal<TAB>text`.
+`severity<TAB>hazard<TAB>text`; the text files hold one item a line; `injections*.txt` hold `goal<TAB>text`;
+`documents_*.txt` hold passages of many lines, parted by lines of `%%`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -17,8 +19,18 @@ from guardian.verdict import Stage
 SOURCE = "guardian_corpus"
 LICENCE = "Apache-2.0 (written for guardian)"
 _SEVERITY = {"safe": SAFE, "controversial": CONTROVERSIAL, "unsafe": UNSAFE}
-REQUESTS = ("twins_a.tsv", "twins_b.tsv", "traffic.tsv", "twins_c.tsv", "twins_d.tsv", "twins_e.tsv")
-STATEMENTS = ("statements.tsv",)
+REQUESTS = (
+    "traffic.tsv",
+    "traffic_b.tsv",
+    *(f"twins_{letter}.tsv" for letter in "abcde"),
+    *(f"plain_{letter}.tsv" for letter in "abcdefghijkl"),
+)
+STATEMENTS = ("statements.tsv", "statements_b.tsv")
+JAILBREAK_WRAPPERS = ("jailbreak_wrappers.txt", "jailbreak_wrappers_b.txt")
+BENIGN_WRAPPERS = ("benign_wrappers.txt", "benign_wrappers_b.txt")
+INJECTIONS = ("injections.txt", "injections_b.txt")
+DOCUMENT_BENIGN = ("document_benign.txt", "document_benign_b.txt")
+DOCUMENTS = tuple(f"documents_{letter}.txt" for letter in "abcdef")
 
 
 @cache
@@ -26,6 +38,11 @@ def lines(name: str) -> tuple[str, ...]:
     """The lines of one corpus file, blank ones left out."""
     text = files("guardian.train").joinpath("corpus", name).read_text(encoding="utf-8")
     return tuple(line for line in text.split("\n") if line.strip())
+
+
+def all_lines(names: Sequence[str]) -> list[str]:
+    """The lines of several corpus files, one after the other."""
+    return [line for name in names for line in lines(name)]
 
 
 def labelled(name: str, stage: Stage) -> list[Example]:
@@ -61,16 +78,27 @@ def corpus_examples() -> list[Example]:
         found.extend(row if index % 2 else twin for index, (row, twin) in enumerate(zip(rows, twins, strict=True)))
     for number, text in enumerate(lines("trigger_benign.txt"), 1):
         found.append(_benign(f"{SOURCE}/trigger_benign/{number}", Stage.PROMPT, text))
-    for number, text in enumerate(lines("document_benign.txt"), 1):
-        found.append(_benign(f"{SOURCE}/document_benign/{number}", Stage.DOCUMENT, text))
+    for name in DOCUMENT_BENIGN:
+        kind = name.removesuffix(".txt")
+        for number, text in enumerate(lines(name), 1):
+            found.append(_benign(f"{SOURCE}/{kind}/{number}", Stage.DOCUMENT, text))
+    for name in DOCUMENTS:
+        kind = name.removesuffix(".txt")
+        for number, text in enumerate(passages(name), 1):
+            found.append(_benign(f"{SOURCE}/{kind}/{number}", Stage.DOCUMENT, text))
     return found
+
+
+def passages(name: str) -> list[str]:
+    """Excerpts of documents as they might be cut from the middle of long ones, layout kept."""
+    text = files("guardian.train").joinpath("corpus", name).read_text(encoding="utf-8")
+    return [passage.strip("\n") for passage in text.split("\n%%\n") if passage.strip(" \n%")]
 
 
 def injection_texts() -> list[str]:
     """Indirect injections, without their goal column."""
-    return [line.split("\t", 1)[1] for line in lines("injections.txt")]
+    return [line.split("\t", 1)[1] for line in all_lines(INJECTIONS)]
 
 
 def _benign(identity: str, stage: Stage, text: str) -> Example:
-    jailbreak = 0 if stage is Stage.PROMPT else None
-    return Example(identity, stage, text, SOURCE, severity=SAFE, jailbreak=jailbreak, injection=0)
+    return Example(identity, stage, text, SOURCE, severity=SAFE, jailbreak=0, injection=0)

@@ -23,15 +23,16 @@ from guardian.train.sources import SOURCES, hash_share, read_source, sources_of
 from guardian.verdict import Stage
 
 SPLITS = ("train", "calibration", "test")
+EVERYDAY = frozenset({"oasst_prompts", "gpteacher", "guard_mix_5k"})  # whose benign rows are ordinary requests
 _SHARE = {"train": 0.86, "calibration": 0.08, "test": 0.06}
 # Generated rows for the train split; the other splits get their share of it.
 _COUNTS = {
     "jailbreak": 4000,
     "frame": 3000,
     "noise": 3000,
-    "documents": 13000,
-    "cross_task": 1600,
-    "sentences": 3000,
+    "documents": 16000,
+    "cross_task": 2400,
+    "sentences": 4200,
     "answers": 2400,
     "corpus_again": 2,
 }
@@ -170,16 +171,16 @@ def _with_generated(rows: list[Example], split: str, rng: random.Random, scale: 
         and len(r.text) < 1200
     ]
     hosts = _hosts(english)
-    needles = _needles(rows, split)
-    frames = _of_split(corpus.lines("benign_wrappers.txt"), split)
-    attacks = _of_split(corpus.lines("jailbreak_wrappers.txt"), split)
+    needles = _needles(rows, split, rng)
+    frames = _of_split(corpus.all_lines(corpus.BENIGN_WRAPPERS), split)
+    attacks = _of_split(corpus.all_lines(corpus.JAILBREAK_WRAPPERS), split)
     balanced = _balanced(requests, rng)
     made: list[Example] = [
         *generate.wrap(balanced, attacks, counts["jailbreak"], rng, jailbreak=True),
         *generate.wrap(balanced, frames, counts["frame"], rng, jailbreak=False),
         *generate.noised(requests, counts["noise"], rng),
         *generate.document_windows(hosts, needles, counts["documents"], rng),
-        *generate.cross_task(hosts, needles.harmful, counts["cross_task"], rng),
+        *generate.cross_task(hosts, needles, counts["cross_task"], rng),
         *generate.sentences(hosts, counts["sentences"], rng),
         *generate.spliced_answers(requests, [r for r in english if r.stage is Stage.RESPONSE], counts["answers"], rng),
     ]
@@ -214,7 +215,7 @@ def _hosts(rows: Sequence[Example]) -> list[str]:
     return documents * 3 + answers
 
 
-def _needles(rows: Sequence[Example], split: str) -> generate.Needles:
+def _needles(rows: Sequence[Example], split: str, rng: random.Random) -> generate.Needles:
     injections = _of_split(corpus.injection_texts(), split) * 3
     injections += [
         r.text
@@ -225,6 +226,9 @@ def _needles(rows: Sequence[Example], split: str) -> generate.Needles:
         and r.source in {"cyberseceval_pi", "promptshield_na", "gandalf_ignore"}
         and r.lang == "en"
     ]
+    asked = [r.text for r in rows if r.source in EVERYDAY and r.severity == SAFE and 15 < len(r.text) < 300]
+    frames = _of_split(generate.TAKEOVERS, split)
+    injections += generate.takeovers(asked, frames, len(injections) // 4, rng)
     harmful = [
         r
         for r in rows

@@ -149,7 +149,7 @@ def ordinary(example: Example) -> bool:
     """Whether a benign row is of the kind that traffic is made of, rather than written to be mistaken."""
     part = example.id.split("/")[1] if "/" in example.id else ""
     if example.source == corpus.SOURCE:
-        return part in {"traffic.tsv", "trigger_benign", "document_benign"}
+        return part in {"traffic.tsv", "traffic_b.tsv", "trigger_benign", "document_benign"}
     if example.source == generate.SOURCE:
         return part in {"sentence", "cross_task", "document", "swap-safe"}
     return example.source not in CONTRAST

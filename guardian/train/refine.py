@@ -2,7 +2,8 @@
 
 Two loops. Cross-annotation (Qwen3Guard): where a model that has read a row once still firmly disagrees with its label,
 the row is controversial or mislabelled. Over-defence (PIGuard, "mitigating over-defense for free"): words that the
-model fears on their own are shortcuts; benign sentences that hold them, mined from real documents, unlearn these.
+model fears on their own are shortcuts; benign sentences that hold them, mined from real documents, unlearn these. The
+same for windows: of many benign ones in every layout, those that score highest are what sets a document threshold.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ TRUSTED = frozenset(
     }
 )
 SOURCE = "guardian_overdefence"
+EASY = 0.02  # a row whose label the model already gives more than 1 - EASY ...
+EASY_SHARE = 0.4  # ... is read again with this probability
 # Share of rows that the second pass reads again. What the first pass already knows well is only rehearsed, so that the
 # time goes to the boundary: contrast rows, hard benign requests, real traffic.
 REHEARSED = {
@@ -65,10 +68,10 @@ REHEARSED = {
     "gpteacher": 0.6,
     "med_safety": 0.7,
     "gandalf_ignore": 0.5,
-    "guardian_generated/document": 0.5,
+    "guardian_generated/document": 0.6,
     "guardian_generated/jailbreak": 0.7,
     "guardian_generated/frame": 0.8,
-    "guardian_generated/sentence": 0.8,
+    "guardian_generated/sentence": 0.6,
     "guardian_generated/cross_task": 0.6,
 }
 
@@ -116,6 +119,22 @@ def cross_annotate(
     return found, done
 
 
+def easy(examples: Sequence[Example], scores: Scores) -> list[bool]:
+    """Which rows the model knows: every label it scored is given with more than 1 - EASY."""
+    found = []
+    for example, p, q in zip(examples, scores.harm.tolist(), scores.response_harm.tolist(), strict=True):
+        wrong = [abs(score - label) for score, label in ((p, _target(example.severity)),) if label is not None]
+        wrong += [
+            abs(score - label) for score, label in ((q, _target(example.response_severity)),) if label is not None
+        ]
+        found.append(bool(wrong) and max(wrong) < EASY)
+    return found
+
+
+def _target(severity: int | None) -> float | None:
+    return {SAFE: 0.0, UNSAFE: 1.0, CONTROVERSIAL: 0.5, None: None}[severity]
+
+
 def feared_words(model: GuardianMini, encoder: Encoder, count: int = 600) -> dict[str, list[str]]:
     """Whole words of the vocabulary that score highest alone, per score (MOF, step 1)."""
     vocabulary = json.loads(encoder.to_json())["model"]["vocab"]
@@ -158,6 +177,18 @@ def mined(hosts: Sequence[str], words: Sequence[str], count: int, rng: random.Ra
     ]
 
 
+def hard_windows(
+    model: GuardianMini, encoder: Encoder, hosts: Sequence[str], count: int, rng: random.Random, *, drawn: int = 8000
+) -> list[Example]:
+    """The benign document windows, of `drawn`, that score highest for harm or injection: at most `count`, over 0.1."""
+    none = generate.Needles((), (), ())
+    windows = list(generate.document_windows(hosts, none, drawn, rng))
+    scores = score(model, encoder, windows)
+    worst = np.maximum(scores.injection, scores.harm)
+    order = [int(i) for i in np.argsort(-worst)[:count] if worst[i] > 0.1]
+    return [replace(windows[i], id=f"{SOURCE}/window/{n}", source=SOURCE) for n, i in enumerate(order)]
+
+
 def _rehearsed(example: Example, seed: int) -> bool:
     parts = example.id.split("/")
     name = "/".join(parts[:2]) if example.source == generate.SOURCE else example.source
@@ -180,6 +211,7 @@ def refine(
     *,
     seed: int = 13,
     sentences: int = 3000,
+    windows: int = 1200,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Counter[str]:
     """Write a second mixture to `out` from the mixture `mix` and a model trained on it; returns what was relabelled.
@@ -192,7 +224,14 @@ def refine(
     examples = [e for e in read_examples(mix / "train.jsonl") if _rehearsed(e, seed)]
     doubtful = [e for e in examples if _doubtful(e)]
     progress(f"scoring {len(doubtful)} of {len(examples)} rows")
-    rows, done = cross_annotate(doubtful, score(model, encoder, doubtful))
+    scores = score(model, encoder, doubtful)
+    rows, done = cross_annotate(doubtful, scores)
+    known = easy(doubtful, scores)
+    rows = [
+        row
+        for row, easily in zip(rows, known, strict=True)
+        if not easily or hash_share(f"{seed}/easy/{row.id}") < EASY_SHARE
+    ]
     rows += [e for e in examples if not _doubtful(e)]
     progress("looking for feared words")
     feared = feared_words(model, encoder)
@@ -200,7 +239,10 @@ def refine(
     hosts = [e.text for e in examples if e.severity == SAFE and e.lang == "en" and e.stage is Stage.DOCUMENT]
     hosts += [e.text for e in examples if e.response_severity == SAFE and e.lang == "en" and e.refusal == 0]
     words = list(dict.fromkeys(w for pair in zip(*feared.values(), strict=True) for w in pair))
-    extra = mined(hosts, words, sentences, rng)
+    progress("looking for hard windows")
+    documents = [e.text for e in examples if e.severity == SAFE and e.stage is Stage.DOCUMENT and len(e.text) > 250]
+    hard = hard_windows(model, encoder, documents + hosts, windows, rng)
+    extra = [*mined(hosts, words, sentences, rng), *hard, *(replace(e, id=f"{e.id}/again") for e in hard)]
     out.mkdir(parents=True, exist_ok=True)
     write_examples(out / "train.jsonl", [*rows, *extra])
     for name in ("calibration.jsonl", "test.jsonl", "mix.md", "injections.txt"):

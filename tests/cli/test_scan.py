@@ -263,7 +263,7 @@ def test_people_get_a_table_and_the_passages(invoke: Invoke, tmp_path: Path) -> 
     assert result.exit_code == 1
     assert "Prompt injection 0.950 ≥ 0.500" in result.stdout
     assert "Harm 0.000 < 0.500" in result.stdout
-    assert "document blocked: prompt injection" in result.stdout
+    assert "document blocked: prompt injection" in " ".join(result.stdout.split())
     assert "line 2, characters" in result.stdout
     assert INJECTION in result.stdout.split(">>>")[1].split("<<<")[0]
     assert "2 scanned, 1 flagged (1 block), 1 clean" in result.stdout
