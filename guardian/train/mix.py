@@ -34,8 +34,12 @@ _COUNTS = {
     "cross_task": 2400,
     "sentences": 4200,
     "answers": 2400,
-    "corpus_again": 2,
 }
+# Further copies of prompts, lightly noised: the hand-written contrast rows count more than a red-team list's, and so do
+# the sources that stand nearest to the boundary on either side.
+_AGAIN = {corpus.SOURCE: 2, "orbench_multilingual": 2} | dict.fromkeys(
+    ("cyber_frr", "caia_safety", "coconot_pref", "ailuminate_train", "salad_base", "red_instruct", "aart"), 1
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +188,10 @@ def _with_generated(rows: list[Example], split: str, rng: random.Random, scale: 
         *generate.sentences(hosts, counts["sentences"], rng),
         *generate.spliced_answers(requests, [r for r in english if r.stage is Stage.RESPONSE], counts["answers"], rng),
     ]
-    if split == "train":  # the hand-written contrast rows count more than a red-team list's
-        again = [r for r in rows if r.source == corpus.SOURCE]
-        for copy in range(_COUNTS["corpus_again"]):
-            made.extend(replace(r, id=f"{r.id}/again{copy}", text=_lightly(r.text, rng)) for r in again)
+    if split == "train":
+        for row in rows:
+            copies = _AGAIN.get(row.source, 0) if row.stage is Stage.PROMPT or row.source == corpus.SOURCE else 0
+            made.extend(replace(row, id=f"{row.id}/again{n}", text=_lightly(row.text, rng)) for n in range(copies))
     plain = [_window(r, rng) for r in rows]
     return [replace(e, group="") for e in [*plain, *made] if e.text.strip()]
 
