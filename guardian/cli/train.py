@@ -153,6 +153,7 @@ def refine(
     mix: MixFolder,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the second mixture goes.")],
     sentences: Annotated[int, typer.Option(min=0, help="Benign sentences mined for words the model fears.")] = 3000,
+    windows: Annotated[int, typer.Option(min=0, help="Benign document windows mined that alarm it.")] = 1200,
     seed: Annotated[int, typer.Option(help="For the draw of rows.")] = 13,
     debug: common.Debug = False,  # noqa: ARG001  # read by @command
 ) -> None:
@@ -166,7 +167,7 @@ def refine(
     except ModuleNotFoundError as error:
         raise common.needs_train(error) from error
 
-    done = refined(run, mix, out, seed=seed, sentences=sentences, progress=_lines())
+    done = refined(run, mix, out, seed=seed, sentences=sentences, windows=windows, progress=_lines())
     for source, count in done.most_common():
         common.tell(f"{source}: {count:,} rows relabelled")
 
@@ -188,6 +189,10 @@ def export(
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the model.")] = "guardian-mini",
     version: Annotated[str, typer.Option(help="Version of the model.")] = "0.1.0",
+    reproduce: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Commands for the card. Default: this one.", show_default=False),
+    ] = None,
     debug: common.Debug = False,  # noqa: ARG001  # read by @command
 ) -> None:
     """Turn a run into a model folder: ONNX graphs, calibration, thresholds, gates, manifest and card.
@@ -198,11 +203,14 @@ def export(
         raise ConfigError("data", "give the folder of the raw data by --data or GUARDIAN_DATA")
     _folders(run=run, mix=mix, data=data)
     try:
+        from guardian.train.card import write_card
         from guardian.train.package import package
     except ModuleNotFoundError as error:
         raise common.needs_train(error) from error
 
     manifest = package(run, mix, out, data=data, name=name, version=version, progress=_lines())
+    this = f"guardian train export --run {run} --mix {mix} --data {data} --out {out} --name {name} --version {version}"
+    write_card(out, reproduce=reproduce or this)
     common.tell(f"model: {manifest.name} {manifest.version} in {out}")
 
 

@@ -52,7 +52,7 @@ class Options:
     train: the mix's training rows for TF-IDF. heldout: the mix's held-out rows (adds the heldout_* benchmarks).
     injections: the sentences inserted in long documents. limit: at most so many rows of each benchmark, drawn by
     hash. trials and documents: see `depth.run_depth`. backend: what the guardian scores with, for the long documents
-    (default: `guardian.backend`).
+    (default: `guardian.backend`). compare_on: the benchmarks that compared versions run on (default: all).
     """
 
     train: Path | None = None
@@ -70,6 +70,7 @@ class Options:
     backend: Backend | None = None
     command: str | None = None
     scorers: Sequence[Scorer] = ()
+    compare_on: Sequence[str] | None = None
 
 
 def run_evaluation(
@@ -101,7 +102,7 @@ def run_evaluation(
     chosen = _chosen(benchmarks, data, opts, skipped)
     scorers = _scorers(guardian, compare, opts, skipped)
     main = scorers[0]
-    scored = [run for scorer in scorers for run in score_all(scorer, chosen, tell)]
+    scored = [run for scorer in scorers for run in score_all(scorer, _for(scorer, main, chosen, opts), tell)]
     for scorer in scorers:
         scored += pooled([run for run in scored if run.scorer is scorer])
     finished = [result_of(run, bootstrap, opts.seed, tell) for run in scored]
@@ -170,6 +171,15 @@ def _scorers(guardian: GuardianLike, compare: Sequence[str], opts: Options, skip
     if len(set(names)) < len(names):
         raise ConfigError("compare", f"two scorers have the same name ({', '.join(names)}); give one with name=target")
     return found
+
+
+def _for(
+    scorer: Scorer, main: Scorer, chosen: list[tuple[Benchmark, list[Row]]], opts: Options
+) -> list[tuple[Benchmark, list[Row]]]:
+    """What a scorer is run on: a further version of the model may be held to fewer benchmarks."""
+    if scorer is main or scorer.kind == "baseline" or opts.compare_on is None:
+        return chosen
+    return [(benchmark, rows) for benchmark, rows in chosen if benchmark.name in opts.compare_on]
 
 
 def _tfidf(opts: Options, skipped: list[Skipped]) -> list[Scorer]:

@@ -1,4 +1,4 @@
-"""The model card: README.md of a model folder, written from its manifest and an evaluation's results."""
+"""The model card: README.md of a model folder, written from its manifest."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from guardian.scoring.manifest import Manifest
 
 
-def write_card(folder: Path, *, reproduce: str, evaluation: str = "") -> Path:
-    """Write `folder`/README.md. `reproduce`: the commands, one a line; `evaluation`: Markdown of measured figures."""
+def write_card(folder: Path, *, reproduce: str) -> Path:
+    """Write `folder`/README.md. `reproduce`: the commands, one a line."""
     manifest = Manifest.load(folder)
     path = folder / "README.md"
-    path.write_text(card(manifest, reproduce=reproduce, evaluation=evaluation), encoding="utf-8")
+    path.write_text(card(manifest, reproduce=reproduce), encoding="utf-8")
     return path
 
 
-def card(manifest: Manifest, *, reproduce: str, evaluation: str = "") -> str:
+def card(manifest: Manifest, *, reproduce: str) -> str:
     """The card as Markdown."""
     notes: Mapping[str, Any] = manifest.notes
     files = "\n".join(
@@ -48,7 +48,8 @@ whether it refuses.
 
 {_notes(notes)}
 
-{evaluation}
+Benchmarks of the model that guardian ships are in docs/evaluation.md of its repository; `guardian eval` measures any.
+
 ## How to make it again
 
 ```
@@ -57,8 +58,8 @@ whether it refuses.
 
 ## Training data
 
-Rows of the first mixture by source; `guardian_generated` is made from other rows by rule, `guardian_corpus` was
-written for this project. No evaluation set and no row that resembles one was trained on.
+Rows of the mixture by source, before `refine` left out part of what the model knew; `guardian_generated` is made from
+other rows by rule, `guardian_corpus` was written for this project. No evaluation set and no row that resembles one was trained on.
 
 | source | licence | rows |
 | --- | --- | --- |

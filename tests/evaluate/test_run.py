@@ -113,6 +113,22 @@ def test_baselines_and_compared_versions_stand_beside(results: Results) -> None:
     assert {a.scorer for a in results.agreement} == {"fp32"}
 
 
+def test_a_compared_version_may_be_held_to_some_benchmarks(data: Path, tmp_path: Path) -> None:
+    results = run_evaluation(
+        Guardian(backend=scripted()),
+        data=data,
+        benchmarks=["jailbreakbench", "simplesafetytests"],
+        out=tmp_path,
+        compare=["fp32=tests.evaluate.test_run:make_shy"],
+        bootstrap=20,
+        options=Options(tricks=False, long_documents=False, compare_on=("jailbreakbench",)),
+    )
+    by_scorer = {(b.scorer, b.benchmark) for b in results.benchmarks}
+    assert ("fp32", "jailbreakbench") in by_scorer
+    assert ("fp32", "simplesafetytests") not in by_scorer
+    assert {("guardian", "simplesafetytests"), ("constant", "simplesafetytests")} <= by_scorer
+
+
 def test_what_was_not_measured_is_listed(results: Results) -> None:
     skipped = {s.name: s.reason for s in results.skipped}
     assert "no training rows" in skipped["tfidf"]
