@@ -94,7 +94,7 @@ def conformal_threshold(benign: Floats, rate: float) -> float:
 
 def levels(benign: Floats, rates: Sequence[float] = RATES) -> dict[float, float]:
     """Threshold for each rate; rounded up, so that rounding never adds a false positive."""
-    return {rate: min(1.0, math.ceil(conformal_threshold(benign, rate) * 1e5) / 1e5) for rate in rates}
+    return {rate: min(1.0, math.ceil(conformal_threshold(benign, rate) * 1e6) / 1e6) for rate in rates}
 
 
 def bucket_levels(

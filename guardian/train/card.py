@@ -59,7 +59,8 @@ Benchmarks of the model that guardian ships are in docs/evaluation.md of its rep
 ## Training data
 
 Rows of the mixture by source, before `refine` left out part of what the model knew; `guardian_generated` is made from
-other rows by rule, `guardian_corpus` was written for this project. No evaluation set and no row that resembles one was trained on.
+other rows by rule, `guardian_corpus` was written for this project. No evaluation set and no row that resembles one was
+trained on.
 
 | source | licence | rows |
 | --- | --- | --- |
