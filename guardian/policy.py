@@ -215,9 +215,14 @@ def threshold_of(policy: Policy, stage: Stage, name: str, thresholds: Thresholds
         rule, key = policy.hazards[Hazard(name)], f"hazards.{name}.fpr"
     if rule.threshold is not None:
         return rule.threshold
-    if rule.fpr is not None:
-        return thresholds.lookup(stage, name, rule.fpr, n_windows, key=key)
-    return thresholds.lookup(stage, name, policy.fpr or thresholds.default(stage, name), n_windows)
+    asked = rule.fpr or policy.fpr
+    if asked is None:
+        return thresholds.lookup(stage, name, thresholds.default(stage, name), n_windows)
+    key = key if rule.fpr is not None else "fpr"
+    threshold = thresholds.lookup(stage, name, asked, n_windows, key=key)
+    if threshold >= 1:  # what calibration gives where it saw too few texts: the guard would be off without a word
+        raise ConfigError(key, f"the model cannot promise {asked:g} for {name} at the {stage} stage; set a threshold")
+    return threshold
 
 
 def floors(policy: Policy, stage: Stage, thresholds: Thresholds) -> dict[str, float]:

@@ -224,6 +224,17 @@ def test_a_budget_below_the_smallest_rate_names_its_key() -> None:
     assert caught.value.key == "hazards.crime.fpr"
 
 
+def test_a_budget_that_calibration_could_not_fit_is_an_error_and_not_a_guard_switched_off() -> None:
+    few = {0: {0.001: 1.0, 0.01: 0.9}}
+    thresholds = Thresholds(
+        default_fpr=0.001, table={Stage.PROMPT: dict.fromkeys(("harm", "jailbreak", "injection"), few)}
+    )
+    with pytest.raises(ConfigError, match=r"cannot promise 0\.005 for harm at the prompt stage"):
+        floors(Policy(fpr=0.005), Stage.PROMPT, thresholds)
+    assert floors(Policy(fpr=0.01), Stage.PROMPT, thresholds)["harm"] == 0.9
+    assert floors(Policy(), Stage.PROMPT, thresholds)["harm"] == 1.0  # the model's own default is its maker's word
+
+
 def test_the_models_own_budget_is_the_default() -> None:
     strict = THRESHOLDS.model_copy(update={"default_fpr": 0.001})
     assert floors(Policy(), Stage.RESPONSE, strict) == {"harm": 0.95}

@@ -25,11 +25,12 @@ _PRECISIONS = ("fp32", "fp16", "int8")
 
 HELP = common.help_text(
     "Measure a model: on public benchmarks, or on a JSON-lines file of your own with texts and labels.",
-    "Writes results.json, report.md and report.html to the folder --out. Baselines are always measured beside.",
+    "Writes results.json, report.md and report.html to --out. A keyword list and a constant are measured beside,"
+    " TF-IDF with --mix or --train.",
     "[bold]Examples[/bold]",
     example("guardian eval --jsonl mine.jsonl --text-field prompt --label-field harmful"),
     example("guardian eval --data data/ --benchmark notinject --benchmark orbench_hard"),
-    example("guardian eval --data data/ --compare fp16,fp32=build/export", "other graphs beside"),
+    example("guardian eval --data data/ --compare fp16,fp32=build/run/onnx", "other graphs beside"),
     example("guardian eval --list"),
 )
 

@@ -109,29 +109,20 @@ def _as_text(argument: str) -> str:
     return argument if argument.isascii() else os.fsencode(argument).decode("utf-8", "replace")
 
 
+_SUFFIXES = frozenset(
+    (
+        *("txt", "md", "markdown", "rst", "rtf", "html", "htm", "xhtml", "xml", "pdf", "docx", "pptx", "xlsx"),
+        *("json", "jsonl", "ndjson", "csv", "tsv", "log", "yaml", "yml", "toml", "py", "gz", "zip"),
+    )
+)
+
+
 def _looks_like_path(argument: str) -> bool:
     """A word with a separator or with a suffix of some file type: more likely a slip than a text to check."""
     if len(argument) > 255 or any(c.isspace() for c in argument) or "://" in argument:
         return False
     suffix = Path(argument).suffix[1:]
-    known = {
-        "txt",
-        "md",
-        "html",
-        "htm",
-        "pdf",
-        "docx",
-        "jsonl",
-        "json",
-        "csv",
-        "log",
-        "yaml",
-        "yml",
-        "toml",
-        "py",
-        "gz",
-    }
-    return argument.startswith(("/", "./", "../", "~")) or suffix.lower() in known
+    return "/" in argument or os.sep in argument or argument.startswith("~") or suffix.lower() in _SUFFIXES
 
 
 def _path(path: Path) -> Iterator[Input]:

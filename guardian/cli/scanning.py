@@ -146,7 +146,9 @@ class Scanner:
                 best = _best(best, part, found)
                 self._tracker.advance(source, part.fresh)
         except KeyboardInterrupt:
-            if verdict is not None:
+            if verdict is None:
+                yield Note(f"{source}: interrupted before its first {SIZE:,} characters were judged")
+            else:
                 yield Result(source, interrupted(verdict, self._guardian.policy), tuple(best))
             raise
         assert verdict is not None  # noqa: S101  # there is always a part

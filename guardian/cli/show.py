@@ -17,7 +17,7 @@ from rich.text import Text
 from guardian.cli.common import printable
 from guardian.cli.excerpts import Excerpt
 from guardian.cli.scanning import Result
-from guardian.taxonomy import TITLES, Severity
+from guardian.taxonomy import HAZARDS, TITLES, Severity
 from guardian.verdict import Action, Finding, Verdict
 
 PAGE = 40
@@ -191,7 +191,10 @@ def _read(verdict: Verdict) -> Text:
 def _passage(excerpt: Excerpt, *, marked: bool) -> Text:
     span = excerpt.span
     where = f"line {excerpt.line:,}, characters {span.start:,} to {span.end:,}"
-    text = Text(f"{where}  {TITLES.get(span.hazard, span.hazard)} {span.score:.3f}\n", style="dim")
+    title = TITLES.get(span.hazard, span.hazard)
+    # The score of a passage with a hazard is that of its harm: how surely it is harmful, not how surely this kind.
+    name = f"Harm {span.score:.3f} ({title})" if span.hazard in HAZARDS else f"{title} {span.score:.3f}"
+    text = Text(f"{where}  {name}\n", style="dim")
     text.append(printable(excerpt.before), style="not dim")
     text.append(">>>" if marked else "", style="not dim bold")
     text.append(printable(excerpt.text), style="not dim bold reverse red")

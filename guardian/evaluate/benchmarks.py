@@ -41,7 +41,7 @@ def benchmark_of(spec: str) -> Benchmark:
     """
     if spec in REGISTRY:
         return REGISTRY[spec]
-    if ".jsonl" in spec:
+    if ".jsonl" in spec or Path(spec.partition(",")[0]).is_file():
         return parse_benchmark(spec)
     raise ConfigError("benchmarks", f"no benchmark {spec!r}; known: {', '.join(REGISTRY)}; or a path to a .jsonl file")
 

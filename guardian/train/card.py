@@ -36,7 +36,7 @@ whether it refuses.
 - Heads stand on the first token, the mean and the maximum of the token states; one linear layer.
 - Windows of {manifest.window.size} tokens, stride {manifest.window.stride}; a context of at most \
 {manifest.window.context_tokens} tokens.
-- Default false-positive budget: {manifest.thresholds.default_fpr:.1%}.
+- Default false-positive budgets: {_budgets(manifest)}.
 
 ## Files
 
@@ -72,6 +72,15 @@ It reads topic better than intent, and English better than anything else. It is 
 attacker gets past a 22M model. It was trained on red-team lists and hand-written contrasts, not on your traffic:
 measure the false-positive rate on your own text before you block. Do not use it to judge people.
 """
+
+
+def _budgets(manifest: Manifest) -> str:
+    own = [
+        f"{rate:.1%} for {head} at the {stage} stage"
+        for stage, rates in manifest.thresholds.default_fprs.items()
+        for head, rate in rates.items()
+    ]
+    return ", ".join([*own, f"{manifest.thresholds.default_fpr:.1%} for the rest"])
 
 
 def _notes(notes: Mapping[str, Any]) -> str:

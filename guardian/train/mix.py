@@ -35,6 +35,8 @@ _COUNTS = {
     "sentences": 4200,
     "answers": 2400,
 }
+# A rate of 0.1 % can be promised from 999 benign rows on: the calibration split gets more of what is plainly ordinary.
+_CALIBRATION = {"sentences": 1.5, "answers": 2.6}
 # Further copies of prompts, lightly noised: the hand-written contrast rows count more than a red-team list's, and so do
 # the sources that stand nearest to the boundary on either side.
 _AGAIN = {corpus.SOURCE: 2, "orbench_multilingual": 2} | dict.fromkeys(
@@ -163,7 +165,8 @@ def _of_split(items: Iterable[str], split: str) -> list[str]:
 def _with_generated(rows: list[Example], split: str, rng: random.Random, scale: float) -> list[Example]:
     """The split's rows, cut to window size, plus everything generated from them."""
     share = scale * (_SHARE[split] / _SHARE["train"])
-    counts = {name: int(count * share) for name, count in _COUNTS.items()}
+    more = _CALIBRATION if split == "calibration" else {}
+    counts = {name: int(count * share * more.get(name, 1)) for name, count in _COUNTS.items()}
     english = [r for r in rows if r.lang == "en"]
     requests = [
         r

@@ -192,7 +192,7 @@ def test_a_pipe_in_a_folder_is_left_out(invoke: Invoke, tmp_path: Path) -> None:
     assert "2 entries left out: links to folders, pipes, devices" in result.stderr
 
 
-@pytest.mark.parametrize("slip", ["reprot.pdf", "./nothing", "/no/such/file"])
+@pytest.mark.parametrize("slip", ["reprot.pdf", "./nothing", "/no/such/file", "inbox/", "notes/today", "deck.pptx"])
 def test_a_slip_in_a_path_is_not_taken_for_a_text(invoke: Invoke, slip: str) -> None:
     result = invoke("scan", slip)
     assert result.exit_code == 2

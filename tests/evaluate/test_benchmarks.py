@@ -64,6 +64,13 @@ def test_the_folder_may_be_the_data_or_its_eval_part(data: Path) -> None:
     assert find_file(data / "eval", "longdocs_leval.jsonl.gz").is_file()
 
 
+def test_any_existing_file_may_be_a_benchmark(tmp_path: Path) -> None:
+    write(tmp_path / "own.ndjson", [row(0, "a", 1)])
+    assert [r.label for r in load(benchmark_of(str(tmp_path / "own.ndjson")), tmp_path)] == [1]
+    with pytest.raises(ConfigError, match=r"no benchmark .*nosuch"):
+        benchmark_of("nosuch")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"notinject\.jsonl\.gz does not exist.*GUARDIAN_DATA"):
         load(REGISTRY["notinject"], tmp_path)
