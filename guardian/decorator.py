@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, ParamSpec, Protocol, cast, overload
 
@@ -42,8 +43,9 @@ def guard(
 ) -> Any:
     """Check the prompt before a function is called, and its answer before it is returned.
 
-    For sync and async functions that take a prompt and return the answer as str. The prompt is the first argument that
-    is a str, or the parameter named by `prompt`. A text the policy redacts goes on with the offending spans replaced.
+    For sync and async functions that take a prompt and return the answer as str. The prompt is the first argument of
+    the call that is a str, never a default, or the parameter named by `prompt`, its default included; InputError where
+    there is none. A text the policy redacts goes on with the offending spans replaced.
     Where the policy stops the prompt the function is not called: BlockedPrompt is raised, or with `on_block="reply"`
     the safeguard reply returned as if it were the answer; likewise BlockedResponse for the answer. A policy whose
     action is `reply` always replies. Without a `guardian` the default one is used, loaded at the first call and shared.
@@ -66,13 +68,13 @@ def guard(
 def _sync(function: Callable[..., str], checks: _Checks) -> Callable[..., str]:
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> str:
-        call = checks.bind(*args, **kwargs)
-        verdict = checks.guardian.check(checks.prompt_of(call))
+        call = checks.bind(args, kwargs)
+        verdict = checks.guardian.check(call.prompt)
         if (reply := checks.reply(verdict)) is not None:
             return reply
-        checks.redact(call, verdict)
-        answer = checks.answer(function(*call.args, **call.kwargs))
-        return checks.released(answer, checks.guardian.check_response(checks.prompt_of(call), answer))
+        call.redact(verdict)
+        answer = checks.answer(function(*call.bound.args, **call.bound.kwargs))
+        return checks.released(answer, checks.guardian.check_response(call.prompt, answer))
 
     return guarded
 
@@ -80,15 +82,30 @@ def _sync(function: Callable[..., str], checks: _Checks) -> Callable[..., str]:
 def _async(function: Callable[..., Awaitable[str]], checks: _Checks) -> Callable[..., Coroutine[Any, Any, str]]:
     @functools.wraps(function)
     async def guarded(*args: Any, **kwargs: Any) -> str:
-        call = checks.bind(*args, **kwargs)
-        verdict = await checks.guardian.acheck(checks.prompt_of(call))
+        call = checks.bind(args, kwargs)
+        verdict = await checks.guardian.acheck(call.prompt)
         if (reply := checks.reply(verdict)) is not None:
             return reply
-        checks.redact(call, verdict)
-        answer = checks.answer(await function(*call.args, **call.kwargs))
-        return checks.released(answer, await checks.guardian.acheck_response(checks.prompt_of(call), answer))
+        call.redact(verdict)
+        answer = checks.answer(await function(*call.bound.args, **call.bound.kwargs))
+        return checks.released(answer, await checks.guardian.acheck_response(call.prompt, answer))
 
     return guarded
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """The arguments of one call, and the name of that which is the prompt."""
+
+    bound: inspect.BoundArguments
+    parameter: str
+
+    @property
+    def prompt(self) -> str:
+        return cast(str, self.bound.arguments[self.parameter])
+
+    def redact(self, verdict: Verdict) -> None:
+        self.bound.arguments[self.parameter] = verdict.redact(self.prompt)
 
 
 class _Checks:
@@ -115,17 +132,14 @@ class _Checks:
     def guardian(self) -> Guardian:
         return self._guardian or _default()
 
-    def bind(self, *args: Any, **kwargs: Any) -> inspect.BoundArguments:
-        call = self._signature.bind(*args, **kwargs)
-        call.apply_defaults()
-        return call
-
-    def prompt_of(self, call: inspect.BoundArguments) -> str:
-        return cast(str, call.arguments[self._parameter(call)])
-
-    def redact(self, call: inspect.BoundArguments, verdict: Verdict) -> None:
-        name = self._parameter(call)
-        call.arguments[name] = verdict.redact(call.arguments[name])
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Call:
+        bound = self._signature.bind(*args, **kwargs)
+        candidates = list(bound.arguments) if self._prompt is None else [self._prompt]
+        bound.apply_defaults()
+        for name in candidates:
+            if isinstance(bound.arguments[name], str):
+                return _Call(bound, name)
+        raise InputError(f"{self._name} was called without a str for its prompt")
 
     def reply(self, verdict: Verdict) -> str | None:
         """None where the text may go on; else the reply in its place, unless the block is to be raised."""
@@ -143,12 +157,6 @@ class _Checks:
     def released(self, answer: str, verdict: Verdict) -> str:
         reply = self.reply(verdict)
         return verdict.redact(answer) if reply is None else reply
-
-    def _parameter(self, call: inspect.BoundArguments) -> str:
-        for name in call.arguments if self._prompt is None else [self._prompt]:
-            if isinstance(call.arguments[name], str):
-                return name
-        raise InputError(f"{self._name} was called without a str for its prompt")
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

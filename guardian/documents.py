@@ -256,7 +256,7 @@ def _text_at(value: Any, field: str) -> str:
             found = found[int(key)]
         else:
             where = f"under {walked!r}" if walked else "in this record"
-            keys = f"; there is {', '.join(sorted(found)[:8])}" if isinstance(found, dict) and found else ""
+            keys = f"; there is {_keys(found)}" if isinstance(found, dict) and found else ""
             raise InputError(f"no field {key!r} {where}{keys}")
         walked = f"{walked}.{key}" if walked else key
     if not isinstance(found, str):
@@ -264,6 +264,12 @@ def _text_at(value: Any, field: str) -> str:
     return found
 
 
+def _keys(record: Mapping[str, Any]) -> str:
+    """A few keys, cut: in a record of any origin they may be as long as a text, and errors never say one."""
+    return ", ".join(key[:_KEY_CHARS] for key in sorted(record)[:8])
+
+
+_KEY_CHARS = 40
 _JSON_NAMES = {dict: "an object", list: "a list", int: "a number", float: "a number", bool: "true or false"}
 
 
@@ -323,11 +329,13 @@ def _pdf_page(page: PageObject) -> str:
 # ---- DOCX ------------------------------------------------------------------------------------------------------------
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_COPY = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
+_CHOICE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Choice"
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}docPr"
-# Text, deleted text and the code of fields; what stands for a tab and for a line; what begins a paragraph.
+# Text, deleted text, the code of fields, equations; what stands for a tab and for a line; what begins a paragraph.
 _MARKS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}p": "\n", f"{_W}noBreakHyphen": "-"}
-_TEXTS = frozenset({f"{_W}t", f"{_W}delText", f"{_W}instrText"})
+_TEXTS = frozenset({f"{_W}t", f"{_W}delText", f"{_W}instrText", f"{_MATH}t"})
 _PARTS = ("document", "header", "footer", "footnotes", "endnotes", "comments")
 
 
@@ -360,7 +368,7 @@ def _docx_texts(document: Any) -> Iterator[str]:
     yield from filter(None, (properties.title, properties.subject, properties.keywords, properties.comments))
     parts = [part for part in document.part.package.iter_parts() if _docx_rank(part) is not None]
     for part in sorted(parts, key=lambda part: (_docx_rank(part), str(part.partname))):
-        text = "".join(_docx_pieces(_docx_root(part)))
+        text = _DocxText(_docx_root(part)).joined()
         if text.strip():
             yield text.strip("\n")
 
@@ -379,14 +387,60 @@ def _docx_root(part: Any) -> Any:
     return parse_xml(part.blob) if element is None else element
 
 
-def _docx_pieces(root: Any) -> Iterator[str]:
-    copies = {inner for copy in root.iter(_COPY) for inner in copy.iter()}
-    for element in root.iter():
-        if element in copies:  # the same drawing again, for older programs
-            continue
+class _DocxText:
+    """The text of one part, in order.
+
+    A Fallback is the same drawing again for older programs, and left out where it says what a Choice before it says,
+    word for word. What it says otherwise stays: some readers take just that.
+    """
+
+    def __init__(self, root: Any) -> None:
+        self._pieces: list[str] = []
+        self._chars = 0
+        self._alternatives: list[tuple[int, str]] = []  # apart, as a copy need not have them; with where they stand
+        self._described: set[str] = set()
+        self._walk(root, None)
+
+    def joined(self) -> str:
+        """All of it."""
+        joined: list[str] = []
+        done = 0
+        for position, text in self._alternatives:
+            joined += (*self._pieces[done:position], f"\n{text}\n")
+            done = position
+        return "".join((*joined, *self._pieces[done:]))
+
+    def _walk(self, element: Any, copied: int | None) -> None:
+        """`copied` is where the outermost Fallback around `element` begins."""
+        self._take(element, copied)
+        # The text of Choices is put together only to compare it with a Fallback of the same length: nested as they may
+        # be, that is little more than the part itself.
+        choices: dict[int, list[slice]] = {}
+        said: dict[int, set[str]] = {}
+        for child in element:
+            start, before = len(self._pieces), self._chars
+            if child.tag != _FALLBACK:
+                self._walk(child, copied)
+                if child.tag == _CHOICE:
+                    choices.setdefault(self._chars - before, []).append(slice(start, len(self._pieces)))
+                continue
+            self._walk(child, start if copied is None else copied)
+            chars = self._chars - before
+            if chars in choices:
+                said.setdefault(chars, set()).update("".join(self._pieces[span]) for span in choices.pop(chars))
+            if chars in said and "".join(self._pieces[start:]) in said[chars]:
+                del self._pieces[start:]
+                self._chars = before
+
+    def _take(self, element: Any, copied: int | None) -> None:
+        """What an element says itself."""
+        text = _MARKS.get(element.tag, "")
         if element.tag in _TEXTS:
-            yield element.text or ""
-        elif element.tag == _DRAWING and element.get("descr"):
-            yield f"\n{element.get('descr')}\n"
-        else:
-            yield _MARKS.get(element.tag, "")
+            text = "".join((element.text or "", *(inner.tail or "" for inner in element)))  # around XML comments
+        elif element.tag == _DRAWING and (described := element.get("descr")):
+            if copied is None or described not in self._described:
+                self._alternatives.append((len(self._pieces) if copied is None else copied, described))
+            self._described.add(described)
+        if text:
+            self._pieces.append(text)
+            self._chars += len(text)

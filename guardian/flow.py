@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
 from guardian.errors import BackendError
-from guardian.policy import Decision, Policy, decide, floors
+from guardian.policy import Decision, Policy, action_of_harm, decide, floors
 from guardian.reply.templates import reply_for
 from guardian.scoring.backend import SCORES, Backend, Piece, Scores
 from guardian.spans import Part, sentences, spans_of
@@ -90,7 +91,7 @@ def judge(
     for (tally, part), scores in scorer.run(_windows(tallies, backend)):
         tally.add(part.scored(scores))
     decisions = [_decision(tally, policy, backend) for tally in tallies]
-    spans = _spans(tallies, decisions, scorer, refine=policy.refine_spans)
+    spans = _spans(tallies, decisions, scorer, policy)
     timings = {"score": scorer.seconds * 1e3, "total": (perf_counter() - began) * 1e3}
     return [
         _verdict(tally, decision, found, policy, backend, timings)
@@ -131,7 +132,8 @@ def _differs(view: View, start: int, end: int, source: str) -> bool:
     document should not cost a second reading of all the rest."""
     text = view.text[start:end]
     low, high = view.source_span(start, end)
-    return not text.isspace() and text != source[low:high]
+    # What later deletion characters erase is not in the plain view: being equal to the source says nothing there.
+    return not text.isspace() and (view.kind == "undeleted" or text != source[low:high])
 
 
 class Scorer:
@@ -191,9 +193,9 @@ def _joined(readings: Sequence[Scores]) -> Scores:
 
 
 def _spans(
-    tallies: Sequence[Tally], decisions: Sequence[Decision], scorer: Scorer, *, refine: bool
+    tallies: Sequence[Tally], decisions: Sequence[Decision], scorer: Scorer, policy: Policy
 ) -> list[tuple[Span, ...]]:
-    """The offending spans of every text, narrowed down to sentences where `refine` says so."""
+    """The offending spans of every text, narrowed down to sentences where the policy says so."""
     limits = [
         {f.name: f.threshold for f in decision.findings if f.triggered and f.name in tally.floors}
         for tally, decision in zip(tallies, decisions, strict=True)
@@ -202,7 +204,7 @@ def _spans(
         [part for part in tally.suspects if part.reaches(limit)] for tally, limit in zip(tallies, limits, strict=True)
     ]
     narrowed: list[list[Part]] = [[] for _ in tallies]
-    if refine:
+    if policy.refine_spans:
         requests = (
             ((index, part), tally.job.pieces(part.text))
             for index, tally in enumerate(tallies)
@@ -211,7 +213,13 @@ def _spans(
         for (index, part), scores in scorer.run(requests):
             narrowed[index].append(part.scored(scores))
     return [
-        spans_of(limits[index], decision.findings, windows[index], narrowed[index])
+        spans_of(
+            limits[index],
+            decision.findings,
+            windows[index],
+            narrowed[index],
+            owed=partial(action_of_harm, policy, tallies[index].job.stage),
+        )
         for index, decision in enumerate(decisions)
     ]
 

@@ -133,7 +133,10 @@ class Guardian:
         return self._loaded()
 
     def close(self) -> None:
-        """End the worker threads, after what they are doing. A closed guard can be used again."""
+        """End the worker threads, after what they are doing; checks that still wait get GuardUnavailable.
+
+        A closed guard can be used again.
+        """
         self._workers.close()
 
     def __enter__(self) -> Self:

@@ -28,6 +28,9 @@ UNTRUSTED: Mapping[str, Stage] = {
     "function": Stage.TOOL_RESULT,
 }
 
+NESTED = 8
+"""Levels of tool results within tool results; the APIs know one."""
+
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _SEPARATOR = "\n"
 
@@ -107,7 +110,7 @@ def _stage(message: object, index: int) -> Stage | None:
     return UNTRUSTED[role]
 
 
-def _texts(content: object, stage: Stage, where: str) -> Iterator[tuple[Stage, str | None]]:
+def _texts(content: object, stage: Stage, where: str, depth: int = 0) -> Iterator[tuple[Stage, str | None]]:
     """Stage and text of every part, in order; the text is None where the part is none."""
     if isinstance(content, str):
         yield stage, content
@@ -115,23 +118,27 @@ def _texts(content: object, stage: Stage, where: str) -> Iterator[tuple[Stage, s
     if isinstance(content, bytes) or not isinstance(content, Sequence):
         raise InputError(f"{where} must be a str or a list of parts, not {type(content).__name__}")
     for number, part in enumerate(content):
-        yield from _part(part, stage, f"{where}[{number}]")
+        yield from _part(part, stage, f"{where}[{number}]", depth)
 
 
-def _part(part: object, stage: Stage, where: str) -> Iterator[tuple[Stage, str | None]]:
+def _part(part: object, stage: Stage, where: str, depth: int) -> Iterator[tuple[Stage, str | None]]:
     if isinstance(part, str):
         yield stage, part
         return
     if not isinstance(part, Mapping):
         raise InputError(f"{where} must be a str or a mapping, not {type(part).__name__}")
     kind = part.get("type", "text")
+    if not isinstance(kind, str):
+        raise InputError(f"{where}.type must be a str, not {type(kind).__name__}")
     if kind in _TEXT_PARTS:
         if not isinstance(part.get("text"), str):
             raise InputError(f"{where}.text must be a str, not {type(part.get('text')).__name__}")
         yield stage, part["text"]
     elif kind == "tool_result":
+        if depth == NESTED:
+            raise InputError(f"{where} is nested too deeply: at most {NESTED} tool results within one another")
         if "content" in part:
-            yield from _texts(part["content"], Stage.TOOL_RESULT, f"{where}.content")
+            yield from _texts(part["content"], Stage.TOOL_RESULT, f"{where}.content", depth + 1)
     else:
         yield stage, None
 
@@ -146,9 +153,17 @@ def jobs_of(conversation: Conversation, policy: Policy) -> list[Job]:
 
 
 def combined(conversation: Conversation, verdicts: Sequence[Verdict], policy: Policy) -> Verdict:
-    """One verdict from those on `jobs_of`: the gravest, with all scores at their maximum and all findings and spans."""
+    """One verdict from those on `jobs_of`: the gravest, with all scores at their maximum and all findings and spans.
+
+    To redact takes that every message was read to its end: the verdict does not say how far each was read, so an unread
+    end could not be cut out, and the conversation is blocked instead.
+    """
     gravest = max(verdicts, key=lambda v: (v.would, v.severity, v.scores["harm"]))
-    would = gravest.would if conversation.complete else max(gravest.would, policy.on_incomplete)
+    would = gravest.would
+    if would is Action.REDACT and not all(v.coverage.complete for v in verdicts):
+        would = Action.BLOCK
+    if not conversation.complete:
+        would = max(would, policy.on_incomplete)
     action = Action.ALLOW if policy.shadow else would
     verdict = gravest.model_copy(
         update={

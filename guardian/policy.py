@@ -197,7 +197,7 @@ def decide(
     harm = heads.get("harm")
     hazards = tuple(_hazard_findings(policy, stage, scores, thresholds, n_windows, harm, passages))
     if harm is not None and harm.triggered:
-        reasons = [_reason(policy, passage, harm) for passage in passages if passage["harm"] >= harm.threshold]
+        reasons = [action_of_harm(policy, stage, passage) for passage in passages if passage["harm"] >= harm.threshold]
         heads["harm"] = harm.model_copy(update={"action": max(reasons, default=harm.action)})
     findings = (*heads.values(), *hazards)
     action = max((f.action for f in findings if f.triggered), default=Action.ALLOW)
@@ -244,17 +244,18 @@ def _share(hazard: Hazard, passage: Mapping[str, float]) -> float:
     return passage[hazard] / passage["harm"] if passage["harm"] else 0.0
 
 
-def _reason(policy: Policy, passage: Mapping[str, float], harm: Finding) -> Action:
+def action_of_harm(policy: Policy, stage: Stage, passage: Mapping[str, float]) -> Action:
     """The action for the harm of one passage. A milder rule excuses it only where nothing graver is in doubt."""
+    of_stage = dict(policy.stages[stage].items())["harm"].action
     actions: list[Action] = []
     doubt = False
     for hazard in HAZARDS:
         rule, share = policy.hazards.get(hazard), _share(hazard, passage)
-        action = harm.action if rule is None else rule.action
+        action = of_stage if rule is None else rule.action
         if share >= _EXPLAINS:
             actions.append(action)
-        doubt = doubt or (share >= _DOUBTFUL and action >= harm.action)
-    return max([*actions, harm.action]) if doubt else max(actions, default=harm.action)
+        doubt = doubt or (share >= _DOUBTFUL and action >= of_stage)
+    return max([*actions, of_stage]) if doubt else max(actions, default=of_stage)
 
 
 def _hazard_findings(

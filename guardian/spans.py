@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from guardian.scoring.backend import Scores
 from guardian.taxonomy import HAZARDS
 from guardian.text.normalize import View
-from guardian.verdict import Finding, Span
+from guardian.verdict import Action, Finding, Span
 
 LONGEST_SENTENCE = 400
 """Characters; a longer stretch without an end is cut at a blank, or where there is none, anywhere."""
 
 _SHORTEST_SENTENCE = 6
-_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+|[。！？]+\s*|\s*\n\s*")
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+\s++|[。！？]+\s*|(?<!\s)\s*\n\s*")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,19 +85,25 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def spans_of(
-    limits: Mapping[str, float], findings: Sequence[Finding], windows: Sequence[Part], narrowed: Sequence[Part]
+    limits: Mapping[str, float],
+    findings: Sequence[Finding],
+    windows: Sequence[Part],
+    narrowed: Sequence[Part],
+    *,
+    owed: Callable[[Scores], Action],
 ) -> tuple[Span, ...]:
     """The spans of everything that triggered: `limits` holds the thresholds of the triggered heads.
 
     A window is replaced by those of its sentences that are at the threshold on their own; where none is, the harm lies
-    in the whole, and the window stands.
+    in the whole, and the window stands. A harmful span is named after its likeliest hazard, but never after one whose
+    rule is milder than what is `owed` to the passage: it would be left standing where it is to be cut out.
     """
-    hazards = [f.name for f in findings if f.triggered and f.name in HAZARDS]
+    actions = {f.name: f.action for f in findings if f.triggered and f.name in HAZARDS}
     spans: list[Span] = []
     for name, limit in limits.items():
         guilty = [part for part in narrowed if part.scores[name] >= limit]
         whole = [part for part in windows if part.scores[name] >= limit]
-        spans += [_span(part, name, hazards) for part in (*guilty, *_without(whole, guilty))]
+        spans += [_span(part, name, actions, owed) for part in (*guilty, *_without(whole, guilty))]
     return merged(spans)
 
 
@@ -113,12 +119,14 @@ def _without(windows: Iterable[Part], guilty: Iterable[Part]) -> Iterator[Part]:
             yield window
 
 
-def _span(part: Part, name: str, hazards: Sequence[str]) -> Span:
+def _span(part: Part, name: str, actions: Mapping[str, Action], owed: Callable[[Scores], Action]) -> Span:
     start, end = next(_trimmed(part.view.text, part.start, part.end))
     source_start, source_end = part.view.source_span(start, end)
     hazard = name
     if name == "harm":
-        hazard = max(hazards, key=part.scores.__getitem__, default=name)
+        due = owed(part.scores)
+        grave = [known for known, action in actions.items() if action >= due]
+        hazard = max(grave, key=part.scores.__getitem__, default=name)
     return Span(start=source_start, end=source_end, hazard=hazard, score=part.scores[name])
 
 

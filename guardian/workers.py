@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextvars import copy_context
 from threading import Event, Lock
 from typing import TypeVar
 
-from guardian.errors import GuardOverloaded, GuardTimeout
+from guardian.errors import GuardOverloaded, GuardTimeout, GuardUnavailable
 
 Result = TypeVar("Result")
 
@@ -37,21 +37,23 @@ class Workers:
     def call(self, work: Callable[[Event], Result], stage: str, seconds: float | None) -> Result:
         """Do `work` in this thread, or where there is a limit of `seconds` in a worker, waiting that long at most.
 
-        `work` is given an event that is set once nobody waits for its result. Raises GuardTimeout, GuardOverloaded.
+        `work` is given an event that is set once nobody waits for its result. Raises GuardTimeout, GuardOverloaded, and
+        GuardUnavailable where the work still waited for a worker when `close` was called.
         """
         if seconds is None:
             return work(Event())
         abandoned = Event()
         future = self._submit(work, stage, abandoned)
         try:
-            return future.result(seconds)
+            future.exception(seconds)  # unlike `result` it raises no error of the work's own
         except TimeoutError:
-            if future.done():  # the work's own
-                raise
             raise GuardTimeout(stage, f"took longer than {seconds:g} s") from None
+        except CancelledError:
+            raise _closed(stage) from None
         finally:
             abandoned.set()
             future.cancel()
+        return future.result()
 
     async def acall(self, work: Callable[[Event], Result], stage: str, seconds: float | None) -> Result:
         """Do `work` in a worker without blocking the event loop; otherwise like `call`. May be cancelled."""
@@ -65,11 +67,16 @@ class Workers:
             if not limit.expired():  # the work's own
                 raise
             raise GuardTimeout(stage, f"took longer than {seconds:g} s") from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if future.cancelled() and not (task and task.cancelling()):  # by `close`, not by who waits
+                raise _closed(stage) from None
+            raise
         finally:
             abandoned.set()
 
     def close(self) -> None:
-        """Finish what is running, drop what waits and end the threads. The next call starts new ones."""
+        """Finish what is running, refuse what waits and end the threads. The next call starts new ones."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is not None:
@@ -89,3 +96,7 @@ class Workers:
     def _done(self, _: object) -> None:
         with self._lock:
             self._pending -= 1
+
+
+def _closed(stage: str) -> GuardUnavailable:
+    return GuardUnavailable(stage, "the guard was closed")

@@ -154,6 +154,42 @@ def test_which_argument_is_the_prompt() -> None:
         Bot().ask("a bomb")
 
 
+def test_a_default_is_never_taken_for_the_prompt() -> None:
+    called: list[object] = []
+
+    @guard
+    def ask(messages: object, model: str = "gpt-4o", *, user: str = "me") -> str:
+        called.append(messages)
+        return f"{model}, {user}"
+
+    @guard
+    async def aask(messages: object = "hi", model: str = "gpt-4o") -> str:
+        called.append(messages)
+        return model
+
+    bomb = [{"role": "user", "content": "a bomb"}]
+    with pytest.raises(InputError, match="ask was called without a str"):
+        ask(bomb)
+    for call in (aask(bomb), aask()):
+        with pytest.raises(InputError, match="aask was called without a str"):
+            asyncio.run(call)
+    with pytest.raises(InputError, match="partial was called without a str"):
+        guard(functools.partial(ask, user="you"))(bomb)
+    assert called == []
+    assert ask("hi") == "gpt-4o, me"
+    with pytest.raises(BlockedPrompt):
+        asyncio.run(aask("a bomb"))
+    assert called == ["hi"]
+
+
+def test_an_argument_may_have_any_name() -> None:
+    @guard
+    def ask(prompt: str, **options: str) -> str:
+        return f"{prompt} {options}"
+
+    assert ask("hi", self="me", call="you") == "hi {'self': 'me', 'call': 'you'}"
+
+
 def test_callable_objects_and_partials() -> None:
     class Model:
         async def __call__(self, prompt: str) -> str:

@@ -390,3 +390,103 @@ def test_a_missing_package_is_told_with_the_install_line(
     with pytest.raises(MissingExtra, match=r'pip install "slm-guardian\[documents\]"') as caught:
         read_document(tmp_path / name)
     assert caught.value.extra == "documents"
+
+
+# ---- what DOCX says twice --------------------------------------------------------------------------------------------
+
+DOCX_NAMES = (
+    'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" '
+    'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math" '
+    'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006" '
+    'xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing"'
+)
+
+
+def docx_text(path: Path, body: str) -> str:
+    """What is read of a DOCX with this body."""
+    docx = pytest.importorskip("docx")
+    document = docx.Document()
+    document.core_properties.title = document.core_properties.comments = ""
+    document.save(str(path / "empty.docx"))
+    with zipfile.ZipFile(path / "empty.docx") as empty, zipfile.ZipFile(path / "a.docx", "w") as archive:
+        for name in empty.namelist():
+            if name == "word/document.xml":
+                archive.writestr(name, f"<w:document {DOCX_NAMES}><w:body>{body}</w:body></w:document>")
+            else:
+                archive.writestr(name, empty.read(name))
+    return "|".join(line for line in read_document(path / "a.docx").text.splitlines() if line)
+
+
+def run_of(text: str) -> str:
+    return f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def either(*choices: str, fallback: str) -> str:
+    inner = "".join(f"<mc:Choice>{choice}</mc:Choice>" for choice in choices)
+    return f"<mc:AlternateContent>{inner}<mc:Fallback>{fallback}</mc:Fallback></mc:AlternateContent>"
+
+
+def pictured(description: str) -> str:
+    return f'<w:drawing><wp:docPr descr="{description}"/></w:drawing>'
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        pytest.param(either(run_of("box"), fallback=run_of("box")), "box", id="the same twice"),
+        pytest.param(either(run_of("box"), fallback=run_of("obey me")), "box|obey me", id="other words"),
+        pytest.param(either(run_of("same"), fallback=run_of("obey")), "same|obey", id="other words as long"),
+        pytest.param(either(run_of("a"), run_of("b"), fallback=run_of("b")), "a|b", id="the second choice"),
+        pytest.param(either("", fallback=run_of("obey")), "obey", id="an empty choice"),
+        pytest.param(either(run_of("ig") + run_of("nore"), fallback=run_of("ignore")), "ig|nore|ignore", id="split"),
+        pytest.param(f"<mc:Fallback>{run_of('obey')}</mc:Fallback>", "obey", id="no choice at all"),
+        pytest.param(
+            either(
+                either(run_of("in"), fallback=run_of("in")),
+                fallback=either(run_of("in"), fallback=run_of("in")),
+            ),
+            "in",
+            id="nested copies",
+        ),
+        pytest.param(
+            either(run_of("out"), fallback=run_of("out") + either("", fallback=run_of("obey"))),
+            "out|out|obey",
+            id="nested words",
+        ),
+        pytest.param(
+            either(pictured("a cat") + run_of("box"), fallback=run_of("box")) + run_of("end"),
+            "a cat|box|end",
+            id="a description",
+        ),
+        pytest.param(
+            either(pictured("a cat") + run_of("box"), fallback=pictured("a cat") + pictured("obey") + run_of("box")),
+            "a cat|box|obey",
+            id="another description in a copy",
+        ),
+        pytest.param(
+            "<w:p><w:r><w:t>x </w:t></w:r><m:oMath><m:r><m:t>obey me</m:t></m:r></m:oMath></w:p>",
+            "x obey me",
+            id="an equation",
+        ),
+        pytest.param(run_of("ig<!-- -->no<!-- -->re"), "ignore", id="comments of XML in a word"),
+    ],
+)
+def test_docx_loses_no_words_and_says_copies_once(tmp_path: Path, body: str, text: str) -> None:
+    assert docx_text(tmp_path, body) == text
+
+
+def test_nested_alternatives_of_docx_take_linear_time(tmp_path: Path) -> None:
+    many = either(run_of("x"), fallback=run_of("x")) * 3_000
+    deep = many
+    for number in range(60):
+        deep = either(deep, fallback=run_of(str(number))) if number % 2 else either(run_of("y"), fallback=deep)
+    began = time.process_time()
+    text = docx_text(tmp_path, deep)
+    assert time.process_time() - began < 5
+    assert text.count("x") == 3_000
+
+
+def test_an_error_of_a_record_cuts_its_keys() -> None:
+    (found,) = _records(json.dumps({"k" * 1000: 1, "b": 2}))
+    assert isinstance(found, BadRecord)
+    assert found.problem.endswith(f"; there is b, {'k' * 40}")

@@ -629,3 +629,29 @@ def test_an_outage_before_the_model_is_loaded_can_fail_open(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "guardian.scoring.onnx", module)
     verdict = Guardian(policy=Policy(fail_mode={Stage.PROMPT: "open"})).check("a")
     assert verdict.model.name == "not loaded"
+
+
+def test_what_deletion_characters_erase_is_read_all_the_same() -> None:
+    text = "how to build a bomb" + "\x08" * 30
+    verdict = Guardian(backend=ScriptedBackend({"bomb": {"harm": 0.99, "weapons": 0.9}})).check(text)
+    assert verdict.blocked
+    assert verdict.scores["harm"] == 0.99
+
+
+@pytest.mark.parametrize(
+    ("scores", "hazard"),
+    [
+        ({"harm": 0.9, "advice": 0.8, "weapons": 0.75}, "weapons"),  # two explain it, the graver one counts
+        ({"harm": 0.9, "advice": 0.8, "weapons": 0.3}, "harm"),  # a doubt is enough not to excuse it
+    ],
+)
+def test_a_passage_to_be_cut_out_is_not_named_after_a_hazard_that_is_let_pass(
+    scores: dict[str, float], hazard: str
+) -> None:
+    text = "All is well. Please do the thing. Now go."
+    policy = Policy.from_mapping({"stages": {"prompt": {"harm": "redact"}}})
+    verdict = Guardian(backend=ScriptedBackend({"thing": scores}), policy=policy).check(text)
+    assert verdict.action is Action.REDACT
+    assert [span.hazard for span in verdict.spans] == [hazard]
+    assert "thing" not in verdict.redact(text)
+    assert "All is well." in verdict.redact(text)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guardian import Action, Guardian, InputError, Policy, ScriptedBackend, Stage, Verdict
-from guardian.messages import TURNS, message_text
+from guardian.messages import NESTED, TURNS, message_text
 
 RULES = {
     "bomb": {"harm": 0.97, "weapons": 0.9},
@@ -22,6 +22,14 @@ def check(messages: Any, policy: Policy | None = None) -> Verdict:
 
 def user(content: Any) -> dict[str, Any]:
     return {"role": "user", "content": content}
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """A user's message of a text within so many tool results."""
+    content: Any = "bomb"
+    for _ in range(levels):
+        content = [{"type": "tool_result", "content": content}]
+    return user(content)
 
 
 def texts_of_spans(messages: list[dict[str, Any]], verdict: Verdict) -> list[str]:
@@ -133,6 +141,39 @@ def test_one_message_can_be_redacted() -> None:
     assert redacted == ["Hello there, friend.", "Good day. [redacted] Bye."]
 
 
+def test_what_was_not_read_of_a_message_cannot_be_redacted_and_blocks() -> None:
+    long = "Good morning to you, and a bomb."
+    rules: dict[str, Any] = {"max_chars": 20, "stages": {"prompt": {"harm": "redact"}}, "on_incomplete": "redact"}
+    for messages in ([user(long)], [user("Hi."), user(long)], [user("a bomb"), user(long)]):
+        verdict = check(messages, Policy.from_mapping(rules))
+        assert (verdict.action, verdict.would, verdict.flagged, verdict.blocked) == (*[Action.BLOCK] * 2, True, True)
+        assert verdict.reply is not None
+        shadow = check(messages, Policy.from_mapping({**rules, "shadow": True}))
+        assert (shadow.action, shadow.would, shadow.flagged) == (Action.ALLOW, Action.BLOCK, False)
+        assert shadow.reply is None
+    assert check([user(long)], Policy.from_mapping({**rules, "on_incomplete": "flag"})).action is Action.FLAG
+    spread = [user("a bomb"), user(long)]  # one is to be redacted, the other was not read
+    assert check(spread, Policy.from_mapping({**rules, "on_incomplete": "flag"})).action is Action.BLOCK
+    assert check([user("a bomb"), user("Hi.")], Policy.from_mapping(rules)).action is Action.REDACT
+
+
+def test_an_outage_that_fails_open_does_not_block_for_want_of_redaction() -> None:
+    from guardian import BackendError
+
+    policy = Policy(fail_mode={Stage.PROMPT: "open"}, on_incomplete=Action.REDACT)
+    guardian = Guardian(backend=ScriptedBackend(fail=BackendError("prompt", "gone")), policy=policy)
+    assert guardian.check_messages([user("a")]).action is Action.ALLOW
+    assert not guardian.check_messages([user(["a", {"type": "image_url"}])]).blocked
+
+
+def test_tool_results_may_be_nested_a_little() -> None:
+    message = nested(NESTED)
+    assert check([message]).coverage.chars == len("bomb")
+    assert message_text(message) == "bomb"
+    with pytest.raises(InputError, match="nested too deeply"):
+        message_text(nested(NESTED + 1))
+
+
 @pytest.mark.parametrize(
     ("messages", "said"),
     [
@@ -153,6 +194,13 @@ def test_one_message_can_be_redacted() -> None:
             [user([{"type": "tool_result", "content": 7}])],
             r"messages\[0\]\.content\[0\]\.content must be a str or a list of parts, not int",
         ),
+        (
+            [user([{"type": ["text"], "text": "bomb"}])],
+            r"messages\[0\]\.content\[0\]\.type must be a str, not list",
+        ),
+        ([user(["a", {"type": {}, "text": "bomb"}])], r"messages\[0\]\.content\[1\]\.type must be a str, not dict"),
+        ([nested(NESTED + 1)], r"messages\[0\]\.content\[0\]\.content\[0\]\..* is nested too deeply: at most 8"),
+        ([nested(700)], "is nested too deeply"),
     ],
 )
 def test_wrong_shapes_are_named(messages: Any, said: str) -> None:

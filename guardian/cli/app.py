@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+import traceback
+from typing import Annotated, NoReturn
 
 import typer
 
 from guardian import __version__
 from guardian.cli import common, evaluate, models, scan, train
-from guardian.cli.common import example
+from guardian.cli.common import Exit, example
 
 HELP = common.help_text(
     "A small guardian model in front of and behind any LLM call: offline, in your own process.",
@@ -47,6 +49,29 @@ def root(
 
 
 def run() -> None:
-    """Run the command line of this process."""
+    """Run the command line of this process. It ends with 1 only where a command says so: flagged."""
     common.forgiving_output()
-    app(prog_name="guardian")
+    if sys.stdout is None:
+        common.complain("error: standard output is closed")
+        sys.exit(Exit.ERROR)
+    try:
+        app(prog_name="guardian")
+    except SystemExit as end:
+        # typer and rich end with 1 of their own accord, as when the reader of a help page is gone (`| head`).
+        if end.code != Exit.FLAGGED or isinstance(end.__context__, typer.Exit):
+            raise
+        _end(end.__context__)
+    except Exception as error:  # noqa: BLE001  # Python would end with 1, and that means flagged
+        _end(error)
+
+
+def _end(cause: BaseException | None) -> NoReturn:
+    """End for a reason that no command has told of."""
+    if isinstance(cause, BrokenPipeError):
+        common.drop_output()
+        sys.exit(Exit.PIPE)
+    if isinstance(cause, Exception) and sys.stderr is not None:
+        traceback.print_exception(cause)
+    if isinstance(cause, OSError):  # most likely of stdout itself, which would fail again
+        common.drop_output()
+    sys.exit(Exit.ERROR)

@@ -103,10 +103,15 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
 
 def end_quietly() -> NoReturn:
     """The reader of our output is gone (`| head`): nobody is there to be told."""
+    drop_output()
+    raise typer.Exit(Exit.PIPE)
+
+
+def drop_output() -> None:
+    """What is still to be written to stdout goes nowhere, or the interpreter complains when it flushes at its end."""
     with suppress(OSError, ValueError):  # a stream without a file descriptor, in tests
         devnull = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(devnull, sys.stdout.fileno())  # or the interpreter complains when it flushes at its end
-    raise typer.Exit(Exit.PIPE)
+        os.dup2(devnull, sys.stdout.fileno())
 
 
 def fail(message: str) -> NoReturn:
@@ -116,8 +121,11 @@ def fail(message: str) -> NoReturn:
 
 
 def complain(message: str) -> None:
-    """One line to stderr, after what went to stdout so far."""
-    sys.stdout.flush()
+    """One line to stderr, after what went to stdout so far. Either may have been closed by who started us."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    if sys.stderr is None:
+        return
     with suppress(BrokenPipeError):
         sys.stderr.write(f"{printable(message)}\n")
         sys.stderr.flush()

@@ -65,6 +65,8 @@ def inputs_of(arguments: Sequence[str], reading: Reading, *, field: str | None =
         if terminal_input():
             raise ConfigError("scan", 'nothing to scan: give a text, a file, a folder, or "-" for standard input')
         arguments = (STDIN,)
+    if sys.stdin is None and STDIN in arguments and reading is not Reading.TEXT:
+        raise ConfigError("scan", 'standard input is closed, so that there is nothing to read for "-"')
     texts = 0
     for argument in arguments:
         if argument == STDIN and reading is not Reading.TEXT:

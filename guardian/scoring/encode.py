@@ -48,20 +48,28 @@ def guard_tokenizer_json(original: str) -> str:
     """A Hugging Face `tokenizer.json` made safe for untrusted text.
 
     Added tokens are removed (a literal "[SEP]" in the text is then three ordinary tokens), templates, padding and
-    truncation too, and over-long words are split (one would be a single unknown token, and matching it is quadratic).
+    truncation too. Over-long words are split (one would be a single unknown token, and matching it is quadratic), and a
+    character that no word piece holds stands alone: an emoji glued to a word would make the whole word unknown.
     """
     spec = json.loads(original)
     spec["added_tokens"] = []
     spec["post_processor"] = None
     spec["truncation"] = None
     spec["padding"] = None
+    inside = sorted(token[2:] for token in spec["model"]["vocab"] if token.startswith("##") and len(token) == 3)
+    unknown = {
+        "type": "Split",
+        "pattern": {"Regex": "[^" + "".join(f"\\x{{{ord(char):x}}}" for char in inside) + "]"},
+        "behavior": "Isolated",
+        "invert": False,
+    }
     long_words = {
         "type": "Split",
         "pattern": {"Regex": r".{" + str(LONGEST_WORD) + "}"},
         "behavior": "Isolated",
         "invert": False,
     }
-    spec["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [spec["pre_tokenizer"], long_words]}
+    spec["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [spec["pre_tokenizer"], unknown, long_words]}
     return json.dumps(spec, ensure_ascii=False, separators=(",", ":"))
 
 

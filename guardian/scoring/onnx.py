@@ -7,6 +7,7 @@ memory stays flat. A session is shared by all threads (onnxruntime's `run` is th
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from guardian.errors import BackendError, ConfigError, MissingExtra, ModelError
 from guardian.scoring.backend import Piece, Scores
 from guardian.scoring.calibration import Calibrator, Scaling
-from guardian.scoring.encode import Controls, Encoder
+from guardian.scoring.encode import LONGEST_WORD, Controls, Encoder
 from guardian.scoring.manifest import Manifest
 from guardian.text.windows import windows_of
 from guardian.thresholds import Thresholds
@@ -34,6 +35,7 @@ _GRAPHS = {"cpu": ("int8", "fp32", "fp16"), "cuda": ("fp16", "fp32")}  # in orde
 # range of activations for a whole batch, so a text's score would depend on its neighbours: it runs one text at a time.
 BATCH_TOKENS = {"int8": 1, "cpu": 4096, "cuda": 65536}
 DEFAULT_MODEL = "guardian-mini"
+_LONG_RUN = re.compile(r"\S{" + str(LONGEST_WORD) + "}")
 _INSTALL = (
     "onnxruntime is not installed. For CPUs: pip install 'slm-guardian[cpu]'. "
     "For NVIDIA GPUs (CUDA 13): pip install 'slm-guardian[gpu]'. Never both: they are the same import package."
@@ -132,7 +134,22 @@ class OnnxBackend:
         """Character ranges of windows of `window_size` tokens, `window_stride` apart."""
         if len(text) <= self.window_size and text.isascii():
             return iter(((0, len(text)),))  # an ASCII character is at most one token: not worth tokenising twice
-        return windows_of(text, self._encoder.offsets, size=self.window_size, stride=self.window_stride)
+        found = windows_of(text, self._encoder.offsets, size=self.window_size, stride=self.window_stride)
+        return (part for start, end in found for part in self._fitting(text, start, end))
+
+    def _fitting(self, text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """The range, halved with an overlap until its own tokens fit: a run of over-long words that begins elsewhere is
+        split elsewhere, and may then be many more tokens than it was in the whole text."""
+        if (
+            end - start > 4 * LONGEST_WORD
+            and _LONG_RUN.search(text, start, end)
+            and len(self._encoder.offsets(text[start:end])) > self.window_size + LONGEST_WORD
+        ):
+            middle = (start + end) // 2
+            yield from self._fitting(text, start, middle + LONGEST_WORD)
+            yield from self._fitting(text, middle - LONGEST_WORD, end)
+        else:
+            yield start, end
 
     def score(self, pieces: Sequence[Piece]) -> list[Scores]:
         """Calibrated scores of every piece, in order."""

@@ -3,6 +3,9 @@
 Each trick is a function from text to edits, and :func:`deobfuscate` applies them one after another. Every one asks for
 evidence before it edits (a mixture of scripts, a known word as the outcome), because code, product names, chemistry
 and dates are full of odd spellings that mean what they say.
+
+The patterns run on untrusted text and stay linear: a word is tried from its beginning only, and what may not follow a
+run is looked at after the match, because a lookahead that fails has the run scanned again from each of its pieces.
 """
 
 from __future__ import annotations
@@ -29,10 +32,8 @@ def deobfuscate(text: str) -> Mapped:
 # --- accents -----------------------------------------------------------------------------------------------------
 
 _GENERIC_MARKS = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
-_LATIN_WORD = re.compile(
-    f"[A-Za-z\u00c0-\u024f\u1e00-\u1eff{_GENERIC_MARKS}]*[\u00c0-\u024f\u1e00-\u1eff{_GENERIC_MARKS}]"
-    f"[A-Za-z\u00c0-\u024f\u1e00-\u1eff{_GENERIC_MARKS}]*"
-)
+_ACCENTED = f"\u00c0-\u024f\u1e00-\u1eff{_GENERIC_MARKS}"
+_LATIN_WORD = re.compile(f"(?<![A-Za-z{_ACCENTED}])[A-Za-z]*+[{_ACCENTED}][A-Za-z{_ACCENTED}]*+")
 _LATIN_LETTERS = re.compile("[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
 _STACKED_MARKS = re.compile(f"[{_GENERIC_MARKS}]{{2,}}")
 _ZALGO = re.compile(f"[{_GENERIC_MARKS}]{{3,}}")
@@ -118,7 +119,7 @@ def _lookalikes(text: str) -> list[Edit]:
     return sorted(strong + weak) if strong else []
 
 
-_LOOKALIKE_WORD = re.compile(f"[\\w{_ANY}]*[{_ANY}][\\w{_ANY}]*")
+_LOOKALIKE_WORD = re.compile(f"(?<![\\w{_ANY}])(?:(?![{_ANY}])\\w)*+[{_ANY}][\\w{_ANY}]*+")
 
 
 def _disguised(word: str, mapped: str, native: bool) -> bool:
@@ -245,7 +246,8 @@ def _wordlike(words: list[str]) -> bool:
 
 # --- separators inside words -------------------------------------------------------------------------------------
 
-_SEPARATED = re.compile(r"(?<![^\W_])(?<![/\\@.])[A-Za-z]++(?:[*|~^#\\`._+=:;,!/-]{1,2}+[A-Za-z]++)++(?![^\W_]|[@/\\])")
+_SEPARATED = re.compile(r"(?<![^\W_])(?<![/\\@.])[A-Za-z]++(?:[*|~^#\\`._+=:;,!/-]{1,2}+[A-Za-z]++)++")
+_GOES_ON = re.compile(r"[^\W_]|[@/\\]")
 _PIECE = re.compile("[A-Za-z]+")
 _ODD = frozenset("*|~^#`+")
 _ENDINGS = word_set("t s d m ll re ve")
@@ -255,6 +257,8 @@ _PREFIXES = word_set("e i u x re co un de pre non anti sub pro mid mis bi tri ex
 def _separators(text: str) -> Iterator[Edit]:
     """Closes up a known word broken by symbols (`bo*mb`, `ki|ll`) and fills a masked vowel (`k*ll`)."""
     for match in _SEPARATED.finditer(text):
+        if _GOES_ON.match(text, match.end()):
+            continue
         whole = match[0]
         pieces = _PIECE.findall(whole)
         word = "".join(pieces)
@@ -306,7 +310,7 @@ _LEET = {
 }  # fmt: skip
 _LEET_FIRST = {ord(char): letters[0] for char, letters in _LEET.items()}
 _LEET_CHARS = "0-9@$!|€£¥₿¢"
-_LEET_WORD = re.compile(f"(?<![^\\W_])(?<![@$/=&#_\\\\.:-])[A-Za-z]*+[{_LEET_CHARS}][A-Za-z{_LEET_CHARS}]*+(?!_)")
+_LEET_WORD = re.compile(f"(?<![^\\W_])(?<![@$/=&#_\\\\.:-])[A-Za-z]*+[{_LEET_CHARS}][A-Za-z{_LEET_CHARS}]*+")
 _LEET_NUMBER = re.compile(r"(?<![\w.,:$#/(\[-])(?:4|1|70|15|17|45)(?![\w%:/]|[.,][0-9])")
 """Numbers that are short words (a, i, to, is, it, as) where the words around them are leetspeak."""
 _MOST_READINGS = 16
@@ -314,7 +318,8 @@ _MOST_READINGS = 16
 
 def _leet(text: str) -> list[Edit]:
     """Spells out leetspeak: words that become known ones, and in a text with several of them all that look alike."""
-    found = [match for match in _LEET_WORD.finditer(text) if _leet_shaped(match[0])]
+    words = (match for match in _LEET_WORD.finditer(text) if not text.startswith("_", match.end()))
+    found = [match for match in words if _leet_shaped(match[0])]
     if not found:
         return []
     cores = [_leet_core(match) for match in found]
@@ -334,7 +339,9 @@ def _leet(text: str) -> list[Edit]:
     if (len(strong) >= 2 or (strong and known >= 3)) and len(edits) >= 0.05 * len(text.split()):
         # A text full of it: now what could be leetspeak is, even a number that could be a word.
         edits += weak
-        edits += [Edit(*m.span(), m[0].translate(_LEET_FIRST), FORWARD) for m in _LEET_NUMBER.finditer(text)]
+        taken = {at for edit in edits for at in range(edit.start, edit.end)}
+        numbers = (match for match in _LEET_NUMBER.finditer(text) if taken.isdisjoint(range(*match.span())))
+        edits += [Edit(*match.span(), match[0].translate(_LEET_FIRST), FORWARD) for match in numbers]
     return sorted(edits)
 
 

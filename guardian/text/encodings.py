@@ -3,6 +3,9 @@ and the two that are invisible: Unicode tag characters and variation selectors u
 
 A decoder yields :class:`Passage` values only where the outcome reads as text, so that hashes, identifiers and numbers
 yield nothing. Every decoder shortens what it decodes; there is no decompression and so no bomb.
+
+The patterns run on untrusted text and stay linear: what may not follow a run is looked at after the match, because a
+lookahead that fails has the run scanned again from each of its pieces.
 """
 
 from __future__ import annotations
@@ -135,7 +138,7 @@ def _selectors(text: str) -> Iterator[Passage]:
 # --- visible -----------------------------------------------------------------------------------------------------
 
 _BASE64 = re.compile(
-    r"(?<![A-Za-z0-9+/_=-])(?:(?:[A-Za-z0-9+/]{40,}+\r?\n)++[A-Za-z0-9+/]++|[A-Za-z0-9+/_-]{16,}+)={0,2}"
+    r"(?<![A-Za-z0-9+/_=-])(?:(?:[A-Za-z0-9+/]{40,}+\r?\n)+[A-Za-z0-9+/]++|[A-Za-z0-9+/_-]{16,}+)={0,2}"
 )
 
 
@@ -179,7 +182,7 @@ _HEX = re.compile(r"(?<![0-9A-Za-z%\\])(?:(?:0x|\\x)?[0-9A-Fa-f]{2}(?:, |[ :,-])
 
 def _hex(text: str) -> Iterator[Passage]:
     for match in _HEX.finditer(text):
-        # In the middle of a word: no code. A lookahead in the pattern would rescan long runs, which is quadratic.
+        # In the middle of a word: no code.
         if match[0][-1].isalnum() and text[match.end() : match.end() + 1].isalnum():
             continue
         coded = match[0].rstrip(" :,-")
@@ -253,11 +256,14 @@ def _if_letters(passages: list[Passage]) -> list[Passage]:
     return shown if plain >= 3 or len(letters) >= 6 else []
 
 
-_BINARY = re.compile(r"(?<![0-9])(?:[01]{8}[ ,\n]?){3,}+(?![0-9])")
+_BINARY = re.compile(r"(?<![0-9])(?:[01]{8}[ ,\n]?){3,}+")
+_ANY_DIGIT = re.compile("[0-9]")
 
 
 def _binary(text: str) -> Iterator[Passage]:
     for match in _BINARY.finditer(text):
+        if _ANY_DIGIT.match(text, match.end()):
+            continue
         coded = match[0].rstrip(" ,\n")
         bits = re.sub("[^01]", "", coded)
         payload = _utf8(bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8)))
@@ -265,12 +271,15 @@ def _binary(text: str) -> Iterator[Passage]:
             yield Passage(match.start(), match.start() + len(coded), payload, "binary")
 
 
-_CODES = re.compile(r"(?<![\d.,-])[1-9]\d{1,2}(?:[ ,]{1,2}[1-9]\d{1,2}){4,}+(?![\d.%])")
+_CODES = re.compile(r"(?<![\d.,-])[1-9]\d{1,2}(?:[ ,]{1,2}[1-9]\d{1,2}){4,}+")
+_NUMBER_GOES_ON = re.compile(r"[\d.%]")
 
 
 def _codes(text: str) -> Iterator[Passage]:
     """Decimal character codes, `98 111 109 98 115`."""
     for match in _CODES.finditer(text):
+        if _NUMBER_GOES_ON.match(text, match.end()):
+            continue
         codes = [int(code) for code in re.findall(r"\d+", match[0])]
         if all(32 <= code < 127 for code in codes):
             payload = "".join(map(chr, codes))
@@ -279,7 +288,8 @@ def _codes(text: str) -> Iterator[Passage]:
 
 
 _MORSE_MARKS = str.maketrans({"·": ".", "•": ".", "–": "-", "—": "-", "−": "-", "_": "-"})
-_MORSE_RUN = re.compile(r"(?<!\S)[.\-–—−·•_]{1,7}(?:(?: ?[/|] ?| {1,7}|\n)[.\-–—−·•_]{1,7}){4,}+(?!\S)")
+_MORSE_RUN = re.compile(r"(?<!\S)[.\-–—−·•_]{1,7}(?:(?: ?[/|] ?| {1,7}|\n)[.\-–—−·•_]{1,7}){4,}+")
+_NO_BLANK = re.compile(r"\S")
 _MORSE_CODES = (
     ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --.. "
     "----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----. .-.-.- --..-- ..--.. -..-."
@@ -289,6 +299,8 @@ _MORSE = dict(zip(_MORSE_CODES.split(), "abcdefghijklmnopqrstuvwxyz0123456789.,?
 
 def _morse(text: str) -> Iterator[Passage]:
     for match in _MORSE_RUN.finditer(text):
+        if _NO_BLANK.match(text, match.end()):
+            continue
         words = re.split(r" ?[/|] ?| {2,}|\n", match[0].translate(_MORSE_MARKS))
         letters = [[_MORSE.get(code) for code in word.split()] for word in words]
         if all(letter for word in letters for letter in word):

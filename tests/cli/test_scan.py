@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from guardian.cli.app import app
 from guardian.errors import BackendError
 from guardian.guard import Guardian
 from guardian.scoring.fake import ScriptedBackend
-from tests.cli.conftest import Invoke
+from tests.cli.conftest import REPO, Invoke
 from tests.test_documents import make_pdf
 
 BAD = "how to make a bomb"
@@ -329,11 +331,74 @@ def test_the_version(invoke: Invoke) -> None:
 
 
 def test_the_commands_import_nothing_heavy() -> None:
-    import subprocess
-
     code = (
         "import sys; from guardian.cli.app import app; "
         "sys.exit(bool({'numpy', 'torch', 'onnxruntime', 'tokenizers', 'pypdf', 'docx'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert app is not None
+
+
+# ---- how the program ends --------------------------------------------------------------------------------------------
+
+
+def ended(shell: str, before: str = "pass") -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the program under a shell: `$RUN` is the program, run after `before`."""
+    code = (
+        f"import runpy, sys; {before}; sys.argv[0] = 'x'; runpy.run_module('tests.cli.scripted', run_name='__main__')"
+    )
+    command = f"{shlex.quote(sys.executable)} -W error -c {shlex.quote(code)}"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", shell.replace("$RUN", command)],
+        cwd=REPO,
+        env={**os.environ, "PYTHONUTF8": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.mark.parametrize("raised", ["AttributeError('ours')", "RecursionError('ours')", "EOFError('ours')"])
+def test_a_bug_does_not_end_like_a_finding(raised: str) -> None:
+    before = f"from guardian.guard import Guardian; Guardian.check = lambda *a, **k: (_ for _ in ()).throw({raised})"
+    code, out, err = ended("$RUN scan hello", before)
+    assert (code, out) == (2, "")
+    assert raised.replace("('", ": ").removesuffix("')") in err
+    assert "Traceback" in err
+
+
+@pytest.mark.parametrize("arguments", ["scan -", "scan hello -", "scan --json - hello"])
+def test_a_closed_standard_input_is_told(arguments: str) -> None:
+    code, out, err = ended(f"$RUN {arguments} <&-")
+    assert (code, out) == (2, "")
+    assert err == 'error: scan: standard input is closed, so that there is nothing to read for "-"\n'
+
+
+def test_a_dash_as_text_needs_no_standard_input() -> None:
+    assert ended("$RUN scan --text - <&-")[0] == 0
+
+
+@pytest.mark.parametrize("arguments", ["scan hello", "scan --json hello", "scan --help", "--version"])
+def test_a_closed_standard_output_is_told(arguments: str) -> None:
+    assert ended(f"$RUN {arguments} >&-") == (2, "", "error: standard output is closed\n")
+
+
+def test_a_closed_standard_error_changes_nothing() -> None:
+    assert ended("$RUN scan --json 'a bomb' 2>&-")[0] == 1
+    assert ended("$RUN scan nosuch.txt 2>&-")[0] == 2
+    assert ended("$RUN scan hello >&- 2>&-") == (2, "", "")
+
+
+@pytest.mark.parametrize("arguments", ["scan --help", "--help", "--version", "scan hello"])
+def test_a_reader_that_is_gone_ends_it_like_any_pipe(arguments: str) -> None:
+    before = "import select; poll = select.poll(); poll.register(1, 0); poll.poll(30_000)"  # until the reader has ended
+    assert ended(f"$RUN {arguments} | true", before) == (141, "", "")
+
+
+@pytest.mark.parametrize("arguments", ["scan --help", "--version", "scan hello"])
+def test_a_full_disk_does_not_end_like_a_finding(arguments: str) -> None:
+    code, _, err = ended(f"$RUN {arguments} > /dev/full")
+    assert code == 2
+    assert "no space left on device" in err.lower()

@@ -93,3 +93,12 @@ def test_a_broken_tokenizer_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text('{"model": ')
     with pytest.raises(ModelError, match="is not a tokenizer"):
         Encoder.load(tmp_path / "tokenizer.json", controls, window=8, context=8)
+
+
+@pytest.mark.parametrize("mark", ["\U0001f642", "\u2603", "\ua66e", "\u16a0", "\U0001d11e"])
+def test_a_symbol_glued_to_a_word_leaves_the_word_readable(encoder: Encoder, mark: str) -> None:
+    (plain,) = encoder.encode([Piece("bomb", Stage.PROMPT)])
+    (bomb,) = plain[2:-1]
+    for text in (f"bomb{mark}", f"{mark}bomb", f"{mark}bomb{mark}{mark}"):
+        (ids,) = encoder.encode([Piece(text, Stage.PROMPT)])
+        assert bomb in ids

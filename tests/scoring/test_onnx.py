@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from guardian import Guardian
 from guardian.errors import BackendError, ConfigError, MissingExtra, ModelError
 from guardian.scoring.backend import SCORES, Piece
 from guardian.scoring.onnx import OnnxBackend, find_model, load_backend
@@ -103,3 +104,18 @@ def test_wrong_names_are_explained(tmp_path: Path) -> None:
         load_backend(tmp_path)
     with pytest.raises(ConfigError, match="device"):
         load_backend(device="tpu")  # type: ignore[arg-type]
+
+
+def test_no_text_makes_a_window_longer_than_the_model_reads(backend: OnnxBackend) -> None:
+    """A window that begins inside a long run is split elsewhere than the whole text was, into many more tokens."""
+    text = "a b c d e f g h i j " + "qzjx" * 60
+    for n in range(200):
+        run = "qzjxvkwq" * 6
+        text += ("\ua66e" + run[1:]) if n % 2 == 0 else (run[:-1] + "\ua66e")
+    ranges = list(backend.windows(text))
+    assert ranges[0][0] == 0
+    assert ranges[-1][1] == len(text)
+    assert all(after[0] <= before[1] for before, after in pairwise(ranges))
+    limit = backend.window_size + 2 * 48
+    assert all(len(backend.encoder.offsets(text[start:end])) <= limit for start, end in ranges)
+    assert Guardian(backend=backend).check(text).coverage.complete
