@@ -44,7 +44,7 @@ whether it refuses.
 | --- | --- | --- |
 {files}
 
-## Measured when it was packaged, on our own test split
+## Measured when it was packaged, on our own held-out rows (calibration error: on the test split)
 
 {_notes(notes)}
 
