@@ -133,7 +133,8 @@ class OnnxBackend:
     def windows(self, text: str) -> Iterator[tuple[int, int]]:
         """Character ranges of windows of `window_size` tokens, `window_stride` apart."""
         if len(text) <= self.window_size and text.isascii():
-            return iter(((0, len(text)),))  # an ASCII character is at most one token: not worth tokenising twice
+            # An ASCII character is at most one token: not worth tokenising twice. No text has no window.
+            return iter(((0, len(text)),) if text else ())
         found = windows_of(text, self._encoder.offsets, size=self.window_size, stride=self.window_stride)
         return (part for start, end in found for part in self._fitting(text, start, end))
 

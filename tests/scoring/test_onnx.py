@@ -119,3 +119,9 @@ def test_no_text_makes_a_window_longer_than_the_model_reads(backend: OnnxBackend
     limit = backend.window_size + 2 * 48
     assert all(len(backend.encoder.offsets(text[start:end])) <= limit for start, end in ranges)
     assert Guardian(backend=backend).check(text).coverage.complete
+
+
+@pytest.mark.parametrize("text", ["", "\x08", "\u200b\u200b", "a\x08"])
+def test_nothing_to_read_is_no_window(backend: OnnxBackend, text: str) -> None:
+    assert list(backend.windows("")) == []
+    assert Guardian(backend=backend).check(text).coverage.complete
