@@ -1,10 +1,11 @@
 """The committed evaluation report of the shipped model, sized to run in some minutes on 2 cores.
 
-    GUARDIAN_RUN=build/run2 python benchmarks/report.py --data data/ --mix build/mix2 --out docs/report \\
-        --compare fp32=build/run2/onnx torch=guardian.train.torch_backend:scorer
+    python benchmarks/report.py --data data/ --mix build/mix2 --out docs/report \\
+        --compare fp32=build/run2/onnx
 
 Every benchmark is cut to `--limit` rows, drawn by hash; long documents are tried at 2,000 and 20,000 words; the TF-IDF
-baseline learns from every sixth training row; further versions of the model run on some benchmarks only. Without cuts:
+baseline learns from every sixth training row; further versions of the model run on some benchmarks only (torch with
+`--compare torch=guardian.train.torch_backend:scorer`, GUARDIAN_RUN and GUARDIAN_MODEL set). Without cuts:
 `guardian eval --data data/ --mix build/mix2 --compare ...`, which takes over an hour.
 """
 
@@ -48,9 +49,9 @@ def main() -> None:
     parser.add_argument("--mix", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--compare", nargs="*", default=[], help="[name=]model folder or package.module:factory")
-    parser.add_argument("--limit", type=int, default=700)
-    parser.add_argument("--trials", type=int, default=60)
-    parser.add_argument("--documents", type=int, default=30)
+    parser.add_argument("--limit", type=int, default=330)
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--documents", type=int, default=16)
     arguments = parser.parse_args()
     folder = tempfile.TemporaryDirectory()
     fp16 = Guardian(backend=load_backend(device="cpu", precision="fp16"))

@@ -23,6 +23,7 @@ from guardian.train.sources import SOURCES, hash_share, read_source, sources_of
 from guardian.verdict import Stage
 
 SPLITS = ("train", "calibration", "test")
+CORPUS_SHARE = 5  # of `scale`, for the hand-written rows
 EVERYDAY = frozenset({"oasst_prompts", "gpteacher", "guard_mix_5k"})  # whose benign rows are ordinary requests
 _SHARE = {"train": 0.86, "calibration": 0.08, "test": 0.06}
 # Generated rows for the train split; the other splits get their share of it.
@@ -93,7 +94,8 @@ def build_mix(
         progress(f"reading {source.name}")
         cap = None if source.cap is None and scale == 1 else int((source.cap or 10**9) * scale)
         read.extend(_capped(read_source(data, source, mix), cap, seed))
-    read.extend(corpus.corpus_examples())
+    # Small beside the sources, so it shrinks less.
+    read.extend(e for e in corpus.corpus_examples() if scale == 1 or hash_share(e.id) < CORPUS_SHARE * scale)
     kept, merged, conflicts = drop_conflicts(example for example in read if example.text.strip())
     progress(f"grouping {len(kept)} rows")
     clean, alike = _split(kept, evaluation_texts(data))

@@ -21,9 +21,9 @@ from guardian.train import corpus, generate, markup
 from guardian.train.dedupe import drop_conflicts, fingerprint, near_duplicate_groups
 from guardian.train.examples import CONTROVERSIAL, SAFE, UNSAFE, Example, read_examples, write_examples
 from guardian.train.labels import hazards_of, label_maps
-from guardian.train.mix import SPLITS, build_mix
+from guardian.train.mix import CORPUS_SHARE, SPLITS, build_mix
 from guardian.train.refine import Scores, easy
-from guardian.train.sources import SOURCES, UNUSED, read_source, sources_of
+from guardian.train.sources import SOURCES, UNUSED, hash_share, read_source, sources_of
 from guardian.verdict import Stage
 
 pytestmark = pytest.mark.train
@@ -292,7 +292,7 @@ def test_a_mixture_is_reproducible_and_its_splits_stay_apart(tiny_data: Path, tm
 
 def test_a_row_like_an_evaluation_text_is_left_out(tiny_data: Path, tmp_path: Path) -> None:
     with gzip.open(tiny_data / "eval" / "made_up.jsonl.gz", "wt") as out:
-        line = corpus.lines("traffic.tsv")[0].split("\t")[2]
+        line = next(e.text for e in corpus.corpus_examples() if hash_share(e.id) < CORPUS_SHARE * 0.05)
         out.write(json.dumps({"text": line}) + "\n")
     report = build_mix(tiny_data, tmp_path, scale=0.05)
     assert report.like_evaluation >= 1
