@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from guardian.scoring.backend import Piece, Scores
 
 REPO = Path(__file__).resolve().parent.parent
 MODEL = REPO / "models" / "guardian-mini"
@@ -34,6 +37,26 @@ _NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "packaging": (lambda: (WHEELS / ".filled").is_file(), "needs the wheels that `make wheels` fetches"),
     "train": (lambda: _installed("torch", "transformers", "optimum"), "needs the extra train"),
 }
+
+
+class Gate:
+    """A script that holds every call up until it is opened: no test needs to race a clock."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+
+    def __call__(self, _: Piece) -> Scores:
+        self.entered.set()
+        assert self.open.wait(60)
+        return {}
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.open.set()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

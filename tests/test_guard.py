@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -40,6 +40,7 @@ from guardian import (
 from guardian.scoring.backend import SCORES, Scores
 from guardian.text.normalize import canonical
 from guardian.workers import Workers
+from tests.conftest import Gate
 
 RULES = {
     "bomb": {"harm": 0.97, "weapons": 0.9},
@@ -409,26 +410,6 @@ def test_an_answer_that_lacks_scores_is_an_outage(answer: list[Scores], monkeypa
     monkeypatch.setattr(backend, "score", lambda pieces: answer)
     with pytest.raises(BackendError):
         Guardian(backend=backend).check("a")
-
-
-class Gate:
-    """A script that holds every call up until it is opened: no test needs to race a clock."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Event()
-        self.open = threading.Event()
-
-    def __call__(self, _: Piece) -> Scores:
-        self.entered.set()
-        assert self.open.wait(60)
-        return {}
-
-
-@pytest.fixture
-def gate() -> Iterator[Gate]:
-    gate = Gate()
-    yield gate
-    gate.open.set()
 
 
 def test_a_timeout_is_kept_whatever_the_backend_does(gate: Gate) -> None:

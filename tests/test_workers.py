@@ -5,36 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 
 import pytest
 
-from guardian import Action, Guardian, GuardTimeout, GuardUnavailable, Piece, Policy, ScriptedBackend, Stage
-from guardian.scoring.backend import Scores
+from guardian import Action, Guardian, GuardTimeout, GuardUnavailable, Policy, ScriptedBackend, Stage
 from guardian.workers import Workers
+from tests.conftest import Gate
 
 OPEN = {Stage.PROMPT: "open"}
-
-
-class Gate:
-    """A script that holds every call up until it is opened."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Event()
-        self.open = threading.Event()
-
-    def __call__(self, _: Piece) -> Scores:
-        self.entered.set()
-        assert self.open.wait(60)
-        return {}
-
-
-@pytest.fixture
-def gate() -> Iterator[Gate]:
-    gate = Gate()
-    yield gate
-    gate.open.set()
 
 
 def one_thread(gate: Gate, policy: Policy) -> Guardian:

@@ -111,9 +111,8 @@ def _export_raw(weights: Path, out: Path, progress: Callable[[str], None]) -> Pa
     AutoModelForSequenceClassification.register(GuardianMiniConfig, exported, exist_ok=True)
     config = GuardianMiniConfig.from_pretrained(weights)
     progress("exporting through optimum")
-    with (
-        warnings.catch_warnings()
-    ):  # the exporter that fuses is torch's older one, and says so; tracing warns of shapes
+    # The exporter that fuses is torch's older one, and says so; tracing warns of shapes.
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         main_export(
             str(weights),

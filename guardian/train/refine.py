@@ -123,16 +123,13 @@ def easy(examples: Sequence[Example], scores: Scores) -> list[bool]:
     """Which rows the model knows: every label it scored is given with more than 1 - EASY."""
     found = []
     for example, p, q in zip(examples, scores.harm.tolist(), scores.response_harm.tolist(), strict=True):
-        wrong = [abs(score - label) for score, label in ((p, _target(example.severity)),) if label is not None]
-        wrong += [
-            abs(score - label) for score, label in ((q, _target(example.response_severity)),) if label is not None
-        ]
+        pairs = ((p, example.severity), (q, example.response_severity))
+        wrong = [abs(score - _TARGET[label]) for score, label in pairs if label is not None]
         found.append(bool(wrong) and max(wrong) < EASY)
     return found
 
 
-def _target(severity: int | None) -> float | None:
-    return {SAFE: 0.0, UNSAFE: 1.0, CONTROVERSIAL: 0.5, None: None}[severity]
+_TARGET = {SAFE: 0.0, CONTROVERSIAL: 0.5, UNSAFE: 1.0}
 
 
 def feared_words(model: GuardianMini, encoder: Encoder, count: int = 600) -> dict[str, list[str]]:
