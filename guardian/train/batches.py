@@ -28,6 +28,7 @@ class Encoded:
     attack: list[float]
     response_severity: int
     refusal: int
+    taught: list[float]
 
 
 def encode_examples(encoder: Encoder, examples: Sequence[Example], *, chunk: int = 2000) -> list[Encoded]:
@@ -59,6 +60,7 @@ def _encoded(example: Example, ids: list[int]) -> Encoded:
         attack=[float(_known(example.jailbreak)), float(_known(example.injection))],
         response_severity=_known(example.response_severity),
         refusal=_known(example.refusal),
+        taught=list(example.taught or (-1.0, -1.0, -1.0)),
     )
 
 
@@ -108,6 +110,7 @@ def collate(items: Sequence[Encoded], *, pad: int) -> tuple[Tensor, Tensor, Targ
         attack=torch.tensor([item.attack for item in items]),
         response_severity=torch.tensor([item.response_severity for item in items]),
         refusal=torch.tensor([item.refusal for item in items]),
+        taught=torch.tensor([item.taught for item in items]),
     )
     return ids, mask, targets
 

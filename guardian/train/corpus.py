@@ -1,8 +1,9 @@
 """The hand-written corpus: contrast pairs, user traffic, statements, attacks and their honest look-alikes.
 
 Every line was written for this project (Apache-2.0), none was taken from a public data set. Formats: `*.tsv` hold
-`severity<TAB>hazard<TAB>text`; the text files hold one item a line; `injections*.txt` hold `goal<TAB>text`;
-`documents_*.txt` hold passages of many lines, parted by lines of `%%`.
+`severity<TAB>hazard<TAB>text`, `direct_*.tsv` `label<TAB>kind<TAB>text` (a line break is written \\n), `answers.tsv`
+`severity<TAB>refusal<TAB>hazard<TAB>prompt<TAB>answer`; the text files hold one item a line; `injections*.txt` hold
+`goal<TAB>text`; `documents_*.txt` hold passages of many lines, parted by lines of `%%`.
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ REQUESTS = (
     "traffic.tsv",
     "traffic_b.tsv",
     *(f"twins_{letter}.tsv" for letter in "abcde"),
-    *(f"plain_{letter}.tsv" for letter in "abcdefghijkl"),
+    *(f"plain_{letter}.tsv" for letter in "abcdefghijklmnop"),
 )
+DIRECT = ("direct_a.tsv", "direct_b.tsv")
+ANSWERS = "answers.tsv"
 STATEMENTS = ("statements.tsv", "statements_b.tsv")
 JAILBREAK_WRAPPERS = ("jailbreak_wrappers.txt", "jailbreak_wrappers_b.txt")
 BENIGN_WRAPPERS = ("benign_wrappers.txt", "benign_wrappers_b.txt")
 INJECTIONS = ("injections.txt", "injections_b.txt")
 DOCUMENT_BENIGN = ("document_benign.txt", "document_benign_b.txt")
-DOCUMENTS = tuple(f"documents_{letter}.txt" for letter in "abcdef")
+DOCUMENTS = tuple(f"documents_{letter}.txt" for letter in "abcdefg")
 
 
 @cache
@@ -69,13 +72,61 @@ def labelled(name: str, stage: Stage) -> list[Example]:
     return found
 
 
+def direct(name: str) -> list[Example]:
+    """What users and applications send an assistant: attacks on its instructions, and honest look-alikes.
+
+    `direct_a` is typed by a user, so an attack there is a jailbreak as well; `direct_b` holds data with an attack.
+    """
+    found: list[Example] = []
+    for number, line in enumerate(lines(name), 1):
+        parts = line.split("\t")
+        if len(parts) != 3 or parts[0] not in {"attack", "benign"} or not parts[2].strip():
+            raise ConfigError(f"corpus.{name}", f"line {number} is not label<TAB>kind<TAB>text")
+        identity, text = f"{SOURCE}/{name}/{number}", parts[2].replace("\\n", "\n")
+        if parts[0] == "benign":
+            found.append(_benign(identity, Stage.PROMPT, text))
+        else:
+            typed = 1 if name == DIRECT[0] else None
+            found.append(Example(identity, Stage.PROMPT, text, SOURCE, jailbreak=typed, injection=1))
+    return found
+
+
+def answers() -> list[Example]:
+    """An assistant's answers, with the prompt as context."""
+    hazards = {hazard.value for hazard in HAZARDS}
+    found: list[Example] = []
+    for number, line in enumerate(lines(ANSWERS), 1):
+        parts = line.split("\t")
+        if len(parts) != 5 or parts[0] not in _SEVERITY or parts[1] not in "01" or parts[2] not in {*hazards, "-"}:
+            raise ConfigError(
+                f"corpus.{ANSWERS}", f"line {number} is not severity<TAB>refusal<TAB>hazard<TAB>prompt<TAB>answer"
+            )
+        severity, prompt, answer = _SEVERITY[parts[0]], parts[3], parts[4].replace("\\n", "\n")
+        found.append(
+            Example(
+                id=f"{SOURCE}/{ANSWERS}/{number}",
+                stage=Stage.RESPONSE,
+                text=answer,
+                source=SOURCE,
+                context=prompt,
+                response_severity=severity,
+                refusal=int(parts[1]),
+                hazards=(parts[2],) if severity != SAFE and parts[2] != "-" else None,
+            )
+        )
+    return found
+
+
 def corpus_examples() -> list[Example]:
-    """Requests (prompt stage), statements (half prompt, half document stage), honest look-alikes of attacks."""
+    """Requests (prompt stage), statements (half prompt, half document stage), attacks and their honest look-alikes,
+    answers."""
     found = [example for name in REQUESTS for example in labelled(name, Stage.PROMPT)]
     for name in STATEMENTS:
         rows = labelled(name, Stage.PROMPT)
         twins = labelled(name, Stage.DOCUMENT)
         found.extend(row if index % 2 else twin for index, (row, twin) in enumerate(zip(rows, twins, strict=True)))
+    found.extend(example for name in DIRECT for example in direct(name))
+    found.extend(answers())
     for number, text in enumerate(lines("trigger_benign.txt"), 1):
         found.append(_benign(f"{SOURCE}/trigger_benign/{number}", Stage.PROMPT, text))
     for name in DOCUMENT_BENIGN:

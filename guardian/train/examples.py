@@ -18,7 +18,8 @@ class Example:
     """One labelled text. `None` means the label is not known: that head gets no gradient from it.
 
     `severity` is the harm of a prompt or document (0 safe, 1 controversial, 2 unsafe), `response_severity` that of
-    an answer. `context` is the task a document is used for, or the prompt an answer replies to.
+    an answer. `context` is the task a document is used for, or the prompt an answer replies to. `taught` is a teacher's
+    opinion: the probabilities of harm, jailbreak and injection.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Example:
     refusal: int | None = None
     lang: str = "en"
     group: str = ""
+    taught: tuple[float, float, float] | None = None
 
 
 def write_examples(path: Path, examples: Iterable[Example]) -> int:
@@ -54,8 +56,7 @@ def read_examples(path: Path) -> Iterator[Example]:
             try:
                 row = json.loads(line)
                 row["stage"] = Stage(row["stage"])
-                if row.get("hazards") is not None:
-                    row["hazards"] = tuple(row["hazards"])
+                row |= {name: tuple(row[name]) for name in ("hazards", "taught") if row.get(name) is not None}
                 yield Example(**row)
             except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
                 raise InputError(f"{path}: line {number} is not a training example: {error}") from error

@@ -17,19 +17,12 @@ import torch
 from torch import Tensor
 
 from guardian.errors import ConfigError
-from guardian.scoring.encode import Encoder, guard_tokenizer_json
+from guardian.scoring.encode import Controls, Encoder
+from guardian.train.bases import Classifier, load_start, tokenizer_json
 from guardian.train.batches import Encoded, batches, collate, encode_examples
-from guardian.train.examples import read_examples
-from guardian.train.model import (
-    LOSS_WEIGHTS,
-    MINI_CONTROLS,
-    GuardianMini,
-    head_slices,
-    is_guardian,
-    load_start,
-    losses,
-    total_loss,
-)
+from guardian.train.examples import Example, read_examples
+from guardian.train.model import LOSS_WEIGHTS, head_slices, losses, total_loss
+from guardian.train.teacher import GuardianTeacher, lesson
 
 AVERAGE_EVERY = 5  # steps between two updates of the weight average; each costs a pass over all weights
 
@@ -49,6 +42,7 @@ class Recipe:
     window: int = 256
     stride: int = 192
     context: int = 48
+    longest: int = 0  # rows of more tokens are left out; 0: none is
     seed: int = 13
     save_every: int = 100
     evaluate_every: int = 400
@@ -86,11 +80,16 @@ def train(
     """
     out.mkdir(parents=True, exist_ok=True)
     where = device_of(device)
-    encoder = prepare_tokenizer(base, out, recipe)
-    data = _load(mix / "train.jsonl", encoder, out / "train.cache.pt", progress)
-    held_out = _load(mix / "calibration.jsonl", encoder, out / "calibration.cache.pt", progress)[:4000]
     torch.manual_seed(recipe.seed)
     model = load_start(base)
+    encoder = prepare_tokenizer(base, out, model.controls, recipe)
+    wanted = lesson if isinstance(model, GuardianTeacher) else None
+    data = _load(mix / "train.jsonl", encoder, out / "train.cache.pt", progress, wanted)
+    held_out = _load(mix / "calibration.jsonl", encoder, out / "calibration.cache.pt", progress, wanted)
+    if recipe.longest:
+        data = [item for item in data if len(item.ids) <= recipe.longest]
+        held_out = [item for item in held_out if len(item.ids) <= recipe.longest]
+    held_out = held_out[:4000]
     torch.nn.Module.to(model, where)  # transformers' own `to` is untyped
     run = _Run(model, data, held_out, recipe, out, where, progress)
     run.go()
@@ -99,22 +98,27 @@ def train(
     return out / "weights"
 
 
-def prepare_tokenizer(base: Path, out: Path, recipe: Recipe) -> Encoder:
+def prepare_tokenizer(base: Path, out: Path, controls: Controls, recipe: Recipe) -> Encoder:
     """Write the tokenizer made safe for untrusted text to `out` and load it."""
     path = out / "tokenizer.json"
-    original = (base / "tokenizer.json").read_text(encoding="utf-8")
-    path.write_text(original if is_guardian(base) else guard_tokenizer_json(original), encoding="utf-8")
-    return Encoder.load(path, MINI_CONTROLS, window=recipe.window, context=recipe.context)
+    path.write_text(tokenizer_json(base), encoding="utf-8")
+    return Encoder.load(path, controls, window=recipe.window, context=recipe.context)
 
 
-def _load(path: Path, encoder: Encoder, cache: Path, progress: Callable[[str], None]) -> list[Encoded]:
+def _load(
+    path: Path,
+    encoder: Encoder,
+    cache: Path,
+    progress: Callable[[str], None],
+    wanted: Callable[[Example], bool] | None,
+) -> list[Encoded]:
     if not path.is_file():
         raise ConfigError("mix", f"{path} is missing: run `guardian train mix` first")
     if cache.is_file() and cache.stat().st_mtime > path.stat().st_mtime:
         cached: list[Encoded] = torch.load(cache, weights_only=False)  # our own file, written below
         return cached
     progress(f"encoding {path.name}")
-    data = encode_examples(encoder, list(read_examples(path)))
+    data = encode_examples(encoder, list(filter(wanted, read_examples(path))))
     torch.save(data, cache)
     return data
 
@@ -124,7 +128,7 @@ class _Run:
 
     def __init__(
         self,
-        model: GuardianMini,
+        model: Classifier,
         data: list[Encoded],
         held_out: list[Encoded],
         recipe: Recipe,
@@ -179,7 +183,7 @@ class _Run:
         self.stopped = True
 
     def _step(self, indices: Sequence[int]) -> dict[str, float]:
-        ids, mask, targets = collate([self.data[i] for i in indices], pad=MINI_CONTROLS.pad)
+        ids, mask, targets = collate([self.data[i] for i in indices], pad=self.model.controls.pad)
         self.model.train()
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             logits = self.model(ids.to(self.device), mask.to(self.device)).logits
@@ -283,7 +287,7 @@ class _Run:
         (folder / "training.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
 
 
-def _optimiser(model: GuardianMini, recipe: Recipe) -> torch.optim.AdamW:
+def _optimiser(model: Classifier, recipe: Recipe) -> torch.optim.AdamW:
     """AdamW; no decay for biases and norms; fresh heads learn faster than the encoder."""
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
@@ -304,7 +308,7 @@ def _to(targets: Any, device: torch.device) -> Any:
 
 @torch.no_grad()
 def predict(
-    model: GuardianMini, data: Sequence[Encoded], *, device: torch.device | None = None, tokens: int = 8192
+    model: Classifier, data: Sequence[Encoded], *, device: torch.device | None = None, tokens: int = 8192
 ) -> Tensor:
     """Logits [len(data), 23] in order, float32."""
     where = device or torch.device("cpu")
@@ -312,7 +316,7 @@ def predict(
     slices = head_slices()
     out = torch.empty(len(data), max(s.stop for s in slices.values()))
     for batch in batches([len(item.ids) for item in data], tokens=tokens, rng=None):
-        ids, mask, _ = collate([data[i] for i in batch], pad=MINI_CONTROLS.pad)
+        ids, mask, _ = collate([data[i] for i in batch], pad=model.controls.pad)
         with torch.autocast(where.type, dtype=torch.bfloat16):
             logits = model(ids.to(where), mask.to(where)).logits
         out[torch.tensor(batch)] = logits.float().cpu()

@@ -6,9 +6,8 @@ a long window, and the first token what attention gathers. One linear layer give
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +26,14 @@ HEADS: dict[str, tuple[tuple[str, ...], str]] = {
     "response_severity": (("safe", "controversial", "unsafe"), "softmax"),
     "refusal": (("answer", "refusal"), "softmax"),
 }
-LOSS_WEIGHTS = {"severity": 1.0, "hazard": 0.5, "attack": 0.5, "response_severity": 1.0, "refusal": 0.5}
+LOSS_WEIGHTS = {
+    "severity": 1.0,
+    "hazard": 0.5,
+    "attack": 0.5,
+    "response_severity": 1.0,
+    "refusal": 0.5,
+    "taught": 1.0,
+}
 # BERT's vocabulary keeps rows [unused0], [unused1], ... that no text tokenises to: the control tokens live there.
 MINI_CONTROLS = Controls(cls=101, sep=102, pad=0, query=1, task=2, doc=3, resp=4)
 
@@ -55,6 +61,7 @@ class GuardianMini(BertPreTrainedModel):
     """BERT encoder with the guardian heads. forward: ids and mask [batch, tokens] -> logits [batch, 23]."""
 
     config_class = GuardianMiniConfig
+    controls: ClassVar[Controls] = MINI_CONTROLS
 
     def __init__(self, config: GuardianMiniConfig) -> None:
         super().__init__(config)
@@ -72,49 +79,18 @@ class GuardianMini(BertPreTrainedModel):
         return SequenceClassifierOutput(logits=self.heads(self.dropout(pooled)))
 
 
-def is_guardian(folder: Path) -> bool:
-    """Whether a folder holds weights of ours rather than a bare encoder."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return bool(config.get("model_type") == GuardianMiniConfig.model_type)
-
-
-def load_start(folder: Path) -> GuardianMini:
-    """The weights to start from: those of an earlier run, or a base encoder under fresh heads."""
-    if is_guardian(folder):
-        model: GuardianMini = GuardianMini.from_pretrained(folder, attn_implementation="sdpa")
-        return model
-    return load_base(folder)
-
-
-def load_base(folder: Path) -> GuardianMini:
-    """The sentence encoder of `folder` (config.json, model.safetensors) under fresh heads.
-
-    No dropout inside the encoder: on a CPU the fused attention kernel without it trains four times faster.
-    """
-    from safetensors.torch import load_file
-
-    config = GuardianMiniConfig.from_pretrained(
-        folder, attn_implementation="sdpa", attention_probs_dropout_prob=0.0, hidden_dropout_prob=0.0
-    )
-    model = GuardianMini(config)
-    state = {f"bert.{key}": value for key, value in load_file(folder / "model.safetensors").items()}
-    missing, _ = model.load_state_dict(state, strict=False)
-    lost = [key for key in missing if not key.startswith("heads.")]
-    if lost:
-        raise ValueError(f"{folder}: base weights lack {lost[:3]}")
-    return model
-
-
 @dataclass(frozen=True, slots=True)
 class Targets:
     """Labels of a batch; -1 marks an unknown label. severity, response_severity, refusal: [batch] int64;
-    hazard [batch, 13] and attack [batch, 2]: float32."""
+    hazard [batch, 13] and attack [batch, 2]: float32; taught [batch, 3]: harm, jailbreak and injection as a
+    teacher sees them, float32."""
 
     severity: Tensor
     hazard: Tensor
     attack: Tensor
     response_severity: Tensor
     refusal: Tensor
+    taught: Tensor
 
 
 def losses(logits: Tensor, targets: Targets, *, smoothing: float = 0.0) -> dict[str, Tensor]:
@@ -130,7 +106,15 @@ def losses(logits: Tensor, targets: Targets, *, smoothing: float = 0.0) -> dict[
         "attack": _binary(logits[:, at["attack"]], targets.attack),
         "response_severity": _cross_entropy(logits[:, at["response_severity"]], targets.response_severity, smoothing),
         "refusal": _cross_entropy(logits[:, at["refusal"]], targets.refusal, smoothing),
+        "taught": _binary(_opinions(logits), targets.taught),
     }
+
+
+def _opinions(logits: Tensor) -> Tensor:
+    """The logits of what a teacher gives: harm, jailbreak, injection [batch, 3]."""
+    at = head_slices()
+    severity = logits[:, at["severity"]]
+    return torch.cat([severity[:, 2:] - severity[:, :1], logits[:, at["attack"]]], dim=1)
 
 
 def total_loss(parts: dict[str, Tensor]) -> Tensor:

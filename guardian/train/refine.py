@@ -88,7 +88,11 @@ class Scores:
 
 def score(model: GuardianMini, encoder: Encoder, examples: Sequence[Example]) -> Scores:
     """Uncalibrated probabilities of every example."""
-    logits = predict(model, encode_examples(encoder, examples)).numpy()
+    return scores_of(predict(model, encode_examples(encoder, examples)).numpy())
+
+
+def scores_of(logits: NDArray[np.float32]) -> Scores:
+    """Uncalibrated probabilities from logits [n, 23]."""
     at = head_slices()
     severity, answer, attack = logits[:, at["severity"]], logits[:, at["response_severity"]], logits[:, at["attack"]]
     return Scores(
@@ -215,7 +219,7 @@ def refine(
 
     Only the train split changes: calibration and test keep their labels and rows.
     """
-    model = GuardianMini.from_pretrained(run / "weights", attn_implementation="sdpa").eval()
+    model: GuardianMini = GuardianMini.from_pretrained(run / "weights", attn_implementation="sdpa").eval()
     recipe = json.loads((run / "weights" / "training.json").read_text(encoding="utf-8"))["recipe"]
     encoder = Encoder.load(run / "tokenizer.json", MINI_CONTROLS, window=recipe["window"], context=recipe["context"])
     examples = [e for e in read_examples(mix / "train.jsonl") if _rehearsed(e, seed)]

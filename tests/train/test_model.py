@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from guardian.taxonomy import HAZARDS
+from guardian.train.bases import load_encoder
 from guardian.train.batches import Encoded, batches, collate
 from guardian.train.examples import SAFE, UNSAFE
-from guardian.train.model import HEADS, LOSS_WEIGHTS, N_LOGITS, head_slices, load_base, losses, total_loss
+from guardian.train.model import HEADS, LOSS_WEIGHTS, N_LOGITS, head_slices, losses, total_loss
 
 pytestmark = pytest.mark.train
 
-UNKNOWN = Encoded([101, 1, 110, 102], -1, [-1.0] * 13, [-1.0, -1.0], -1, -1)
+UNKNOWN = Encoded([101, 1, 110, 102], -1, [-1.0] * 13, [-1.0, -1.0], -1, -1, [-1.0] * 3)
 LABELLED = {
     "severity": replace(UNKNOWN, severity=UNSAFE),
     "hazard": replace(UNKNOWN, hazard=[1.0] + [0.0] * 12),
@@ -66,7 +67,7 @@ def test_a_head_is_averaged_over_its_own_items() -> None:
 
 
 def test_padding_and_batch_order_do_not_change_the_logits(tiny_base: Path) -> None:
-    model = load_base(tiny_base).eval()  # type: ignore[no-untyped-call]
+    model = load_encoder(tiny_base).eval()  # type: ignore[no-untyped-call]
     short, long = [101, 1, 110, 120, 102], [101, 1, *range(103, 140), 102]
     items = [replace(UNKNOWN, ids=short), replace(UNKNOWN, ids=long)]
     with torch.inference_mode():

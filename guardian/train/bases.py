@@ -1,0 +1,149 @@
+"""What a training run can start from: a folder, told apart by what lies in it.
+
+- the sentence encoder of guardian-mini (config.json, model.safetensors, tokenizer.json);
+- a Llama-style decoder in GGUF (one *.gguf file): the teacher;
+- the weights of an earlier run, of either kind;
+- a model folder that guardian ships (guardian.json with an fp16 graph): to tune the shipped guard.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from guardian.errors import ConfigError
+from guardian.scoring.encode import guard_tokenizer_json
+from guardian.train.model import GuardianMini, GuardianMiniConfig
+from guardian.train.teacher import GuardianTeacher, GuardianTeacherConfig, byte_level_json
+
+Classifier = GuardianMini | GuardianTeacher
+_C = TypeVar("_C", GuardianMini, GuardianTeacher)
+_GRAPH = "model.fp16.onnx"
+
+
+def load_start(folder: Path) -> Classifier:
+    """The model to train on from, under fresh heads where `folder` has none. ConfigError where it is none of these."""
+    kind = _kind(folder)
+    if kind == "gguf":
+        return _load_decoder(folder)
+    if kind == "graph":
+        return _load_graph(folder)
+    if kind == GuardianMiniConfig.model_type:
+        mini: GuardianMini = GuardianMini.from_pretrained(folder, attn_implementation="sdpa")
+        return mini
+    if kind == GuardianTeacherConfig.model_type:
+        teacher: GuardianTeacher = GuardianTeacher.from_pretrained(folder, attn_implementation="sdpa")
+        return teacher
+    return load_encoder(folder)
+
+
+def tokenizer_json(folder: Path) -> str:
+    """The tokenizer of `folder`, made safe for untrusted text."""
+    kind = _kind(folder)
+    if kind == "gguf":
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=_gguf(folder).name)
+        return byte_level_json(tokenizer.backend_tokenizer.to_str())
+    original = (folder / "tokenizer.json").read_text(encoding="utf-8")
+    return guard_tokenizer_json(original) if kind == "encoder" else original
+
+
+def _kind(folder: Path) -> str:
+    """`gguf`, `graph`, `encoder`, or the model type of a run's weights."""
+    if (folder / "guardian.json").is_file():
+        if not (folder / _GRAPH).is_file():
+            raise ConfigError("base", f"{folder} has no {_GRAPH}, whose weights training could go on from")
+        return "graph"
+    if (folder / "config.json").is_file():
+        name = str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type"))
+        return name if name in {GuardianMiniConfig.model_type, GuardianTeacherConfig.model_type} else "encoder"
+    if any(folder.glob("*.gguf")):
+        return "gguf"
+    raise ConfigError("base", f"{folder} holds neither a config.json, nor a guardian.json, nor a .gguf file")
+
+
+def _gguf(folder: Path) -> Path:
+    found = sorted(folder.glob("*.gguf"))
+    if len(found) != 1:
+        raise ConfigError("base", f"{folder} holds {len(found)} .gguf files, which one is not said")
+    return found[0]
+
+
+def load_encoder(folder: Path) -> GuardianMini:
+    """The sentence encoder of `folder` (config.json, model.safetensors) under fresh heads.
+
+    No dropout inside the encoder: on a CPU the fused attention kernel without it trains four times faster.
+    """
+    from safetensors.torch import load_file
+
+    state = {f"bert.{key}": value for key, value in load_file(folder / "model.safetensors").items()}
+    return _filled(GuardianMini(_mini_config(folder)), state, folder, fresh="heads.")
+
+
+def _mini_config(folder: Path | None = None) -> GuardianMiniConfig:
+    options: dict[str, Any] = {
+        "attn_implementation": "sdpa",
+        "attention_probs_dropout_prob": 0.0,
+        "hidden_dropout_prob": 0.0,
+    }
+    if folder is None:
+        return GuardianMiniConfig(**options)  # type: ignore[no-untyped-call]
+    config: GuardianMiniConfig = GuardianMiniConfig.from_pretrained(folder, **options)
+    return config
+
+
+def _filled(model: _C, state: dict[str, Tensor], folder: Path, *, fresh: str) -> _C:
+    """`model` with the weights of `state`; only those whose name starts with `fresh` may be missing."""
+    missing, _ = model.load_state_dict(state, strict=False)
+    lost = [key for key in missing if not (fresh and key.startswith(fresh))]
+    if lost:
+        raise ConfigError("base", f"the weights of {folder} lack {lost[:3]}")
+    return model
+
+
+def _load_decoder(folder: Path) -> GuardianTeacher:
+    """A GGUF decoder, dequantised, under fresh heads (needs the packages gguf and accelerate)."""
+    from transformers import AutoModelForCausalLM
+
+    source: Any = AutoModelForCausalLM.from_pretrained(folder, gguf_file=_gguf(folder).name, dtype=torch.float32)
+    values = source.config.to_dict() | {"attn_implementation": "sdpa"}
+    for name in ("architectures", "model_type", "quantization_config"):
+        values.pop(name, None)
+    state = {f"model.{key}": value for key, value in source.model.state_dict().items()}
+    model = GuardianTeacher(GuardianTeacherConfig(**values))  # type: ignore[no-untyped-call]
+    return _filled(model, state, folder, fresh="heads.")
+
+
+def _load_graph(folder: Path) -> GuardianMini:
+    """The weights of a packaged guardian-mini, from its fp16 graph: fused attention is taken apart again."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(folder / _GRAPH).graph
+    values = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()).float() for i in graph.initializer}
+    state = {name: value for name, value in values.items() if name.startswith(("bert.", "heads."))}
+    layers, heads = 0, 0
+    for node in graph.node:
+        if node.op_type == "MatMul" and node.input[1] in values:
+            path = re.sub(r"^/|/MatMul.*$", "", node.output[0]).replace("/", ".")
+            state[f"{path}.weight"] = values[node.input[1]].T.contiguous()
+        elif node.op_type == "Attention":
+            weights, biases = values[node.input[1]].chunk(3, 1), values[node.input[2]].chunk(3)
+            for name, weight, bias in zip(("query", "key", "value"), weights, biases, strict=True):
+                path = f"bert.encoder.layer.{layers}.attention.self.{name}"
+                state |= {f"{path}.weight": weight.T.contiguous(), f"{path}.bias": bias.contiguous()}
+            heads = next(attribute.i for attribute in node.attribute if attribute.name == "num_heads")
+            layers += 1  # nodes stand in topological order: the first attention is the first layer's
+    config = _mini_config()
+    words, width = state["bert.embeddings.word_embeddings.weight"].shape
+    config.vocab_size, config.hidden_size = words, width
+    config.max_position_embeddings = len(state["bert.embeddings.position_embeddings.weight"])
+    config.num_hidden_layers, config.num_attention_heads = layers, heads
+    config.intermediate_size = len(state["bert.encoder.layer.0.intermediate.dense.bias"])
+    return _filled(GuardianMini(config), state, folder, fresh="")
