@@ -59,7 +59,7 @@ def main() -> None:
         scorers=(guardian_scorer(fp16, "fp16"),),
         train=thinned(arguments.mix / "train.jsonl", Path(folder.name)),
         heldout=arguments.mix / "test.jsonl",
-        injections=arguments.mix / "injections.txt",
+        injections=arguments.mix / "injections.jsonl",
         limit=arguments.limit,
         trials=arguments.trials,
         documents=arguments.documents,

@@ -109,7 +109,7 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Its injections.txt: unseen ones for long documents.",
+            help="Its injections.jsonl: unseen ones for long documents.",
             show_default=False,
             rich_help_panel=_MORE,
         ),
@@ -191,7 +191,7 @@ def _wanted(data: Path | None, names: list[str] | None, own: str | None) -> tupl
 
 def _of_mix(mix: Path | None, given: dict[str, Path | None]) -> dict[str, Path]:
     """The files of a mixture that the evaluation uses: those given, and the others from its folder."""
-    names = {"heldout": "test.jsonl", "train": "train.jsonl", "injections": "injections.txt"}
+    names = {"heldout": "test.jsonl", "train": "train.jsonl", "injections": "injections.jsonl"}
     places = {key: given[key] or (mix / name if mix else None) for key, name in names.items()}
     files = {key: file for key, file in places.items() if file is not None}
     for key, file in files.items():

@@ -24,6 +24,7 @@ HELP = common.help_text(
     example("guardian train mix --data data/ --out build/mix"),
     example("guardian train run --mix build/mix --out build/run"),
     example("guardian train refine --mix build/mix --run build/run --out build/mix2", "then run again on that"),
+    example("guardian train teach --mix build/mix2 --run build/teacher --out build/taught", "if there is a teacher"),
     example("guardian train export --run build/run --mix build/mix --data data/ --out build/guardian-mini"),
     example('guardian scan --model build/guardian-mini "hello"'),
 )

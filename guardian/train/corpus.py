@@ -31,8 +31,8 @@ ANSWERS = "answers.tsv"
 STATEMENTS = ("statements.tsv", "statements_b.tsv")
 JAILBREAK_WRAPPERS = ("jailbreak_wrappers.txt", "jailbreak_wrappers_b.txt")
 BENIGN_WRAPPERS = ("benign_wrappers.txt", "benign_wrappers_b.txt")
-INJECTIONS = ("injections.txt", "injections_b.txt")
-DOCUMENT_BENIGN = ("document_benign.txt", "document_benign_b.txt")
+INJECTIONS = ("injections.txt", *(f"injections_{letter}.txt" for letter in "bcdefg"))
+DOCUMENT_BENIGN = ("document_benign.txt", "document_benign_b.txt", "document_benign_c.txt")
 DOCUMENTS = tuple(f"documents_{letter}.txt" for letter in "abcdefg")
 
 
@@ -148,7 +148,7 @@ def passages(name: str) -> list[str]:
 
 def injection_texts() -> list[str]:
     """Indirect injections, without their goal column."""
-    return [line.split("\t", 1)[1] for line in all_lines(INJECTIONS)]
+    return [line.split("\t", 1)[1].replace("\\n", "\n") for line in all_lines(INJECTIONS)]
 
 
 def _benign(identity: str, stage: Stage, text: str) -> Example:

@@ -177,10 +177,13 @@ def takeovers(requests: Sequence[str], frames: Sequence[str], count: int, rng: r
 
 
 def document_windows(hosts: Sequence[str], needles: Needles, count: int, rng: random.Random) -> Iterator[Example]:
-    """Windows as the runtime will cut them: plain, with a neutral control, an injection, or a harmful passage."""
+    """Windows as the runtime will cut them: plain, with a neutral control, an injection, or a harmful passage.
+
+    Some hosts are short: there the needle is most of what is read, which teaches it with fewer tokens.
+    """
     for number in range(count if hosts else 0):
-        kind = rng.choices(("plain", "neutral", "injection", "harmful"), (0.46, 0.18, 0.18, 0.18))[0]
-        length = rng.randint(200, 1150)
+        kind = rng.choices(("plain", "neutral", "injection", "harmful"), (0.36, 0.20, 0.28, 0.16))[0]
+        length = rng.randint(60, 400) if rng.random() < 0.4 else rng.randint(200, 1150)
         text, hazards = cut(rng.choice(hosts), length, rng), None
         if rng.random() < 0.15:
             text = f"{cut(rng.choice(hosts), length // 2, rng)}\n\n{text[: length // 2]}"

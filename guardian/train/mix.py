@@ -31,7 +31,7 @@ _COUNTS = {
     "jailbreak": 4000,
     "frame": 3000,
     "noise": 3000,
-    "documents": 16000,
+    "documents": 20000,
     "cross_task": 2400,
     "sentences": 4200,
     "answers": 2400,
@@ -82,7 +82,7 @@ def build_mix(
     progress: Callable[[str], None] = lambda _: None,
 ) -> MixReport:
     """Build the mixture of `data` into `out` (train.jsonl, calibration.jsonl, test.jsonl, mix.json, mix.md),
-    and injections.txt: injected sentences that no training row holds.
+    and injections.jsonl: injected sentences that no training row holds.
 
     `scale` shrinks every source and generator for quick trials. Raises ConfigError for a bad mix or a missing file.
     """
@@ -107,7 +107,8 @@ def build_mix(
         final[split] = _with_generated(rows[split], split, random.Random(f"{seed}/{split}"), scale)
         write_examples(out / f"{split}.jsonl", final[split])
     held_out = [t for split in SPLITS[1:] for t in _of_split(corpus.injection_texts(), split)]
-    (out / "injections.txt").write_text("\n".join(held_out) + "\n", encoding="utf-8")  # needles for `guardian eval`
+    needles = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in held_out)
+    (out / "injections.jsonl").write_text(needles, encoding="utf-8")  # for `guardian eval`
     report = MixReport(mix, seed, _count(final), _licences(), merged, conflicts, alike)
     (out / "mix.md").write_text(report.table(), encoding="utf-8")
     summary = {"mix": mix, "seed": seed, "scale": scale, "rows": report.rows, "licences": report.licences}
@@ -225,7 +226,7 @@ def _hosts(rows: Sequence[Example]) -> list[str]:
 
 
 def _needles(rows: Sequence[Example], split: str, rng: random.Random) -> generate.Needles:
-    injections = _of_split(corpus.injection_texts(), split) * 3
+    injections = _of_split(corpus.injection_texts(), split) * 2
     injections += [
         r.text
         for r in rows
@@ -247,7 +248,8 @@ def _needles(rows: Sequence[Example], split: str, rng: random.Random) -> generat
         and r.source != "diasafety"
         and r.lang == "en"
     ]
-    neutral = [r.text for r in rows if r.source == corpus.SOURCE and r.severity == SAFE]
+    # Not what users ask an assistant: in the midst of a document that could be meant for the one that reads it.
+    neutral = [r.text for r in rows if r.source == corpus.SOURCE and r.stage is Stage.DOCUMENT and r.severity == SAFE]
     neutral += [r.text for r in rows if r.stage is Stage.RESPONSE and r.source in {"caia_safety", "coconot_pref"}]
     return generate.Needles(injections, harmful, neutral)
 

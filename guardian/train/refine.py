@@ -46,6 +46,7 @@ TRUSTED = frozenset(
     }
 )
 SOURCE = "guardian_overdefence"
+KEPT = ("calibration.jsonl", "test.jsonl", "mix.json", "mix.md", "injections.jsonl")  # what a new train split goes with
 EASY = 0.02  # a row whose label the model already gives more than 1 - EASY ...
 EASY_SHARE = 0.4  # ... is read again with this probability
 # Share of rows that the second pass reads again. What the first pass already knows well is only rehearsed, so that the
@@ -246,7 +247,7 @@ def refine(
     extra = [*mined(hosts, words, sentences, rng), *hard, *(replace(e, id=f"{e.id}/again") for e in hard)]
     out.mkdir(parents=True, exist_ok=True)
     write_examples(out / "train.jsonl", [*rows, *extra])
-    for name in ("calibration.jsonl", "test.jsonl", "mix.md", "injections.txt"):
+    for name in KEPT:
         (out / name).write_bytes((mix / name).read_bytes())
     summary = json.loads((mix / "mix.json").read_text(encoding="utf-8"))
     summary["rows"][SOURCE] = {"train": len(extra)}

@@ -80,14 +80,14 @@ def teach(
     progress: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Write the mixture `mix` to `out` with the opinion of the teacher that `run` trained on English prompts and
-    statements of at most `longest` of its tokens; returns how many it was asked about.
+    statements of at most `longest` of its tokens; returns how many rows it has an opinion on.
 
-    Only the train split is taught.
+    Only the train split is taught. Noisy copies of a row get the opinion on the first of them.
     """
     from guardian.train.bases import load_start
     from guardian.train.batches import encode_examples
     from guardian.train.loop import device_of, predict
-    from guardian.train.refine import scores_of
+    from guardian.train.refine import KEPT, scores_of
 
     where = device_of(device)
     model = load_start(run / "weights").eval()  # type: ignore[no-untyped-call]
@@ -95,18 +95,22 @@ def teach(
     recipe = json.loads((run / "weights" / "training.json").read_text(encoding="utf-8"))["recipe"]
     encoder = Encoder.load(run / "tokenizer.json", model.controls, window=recipe["window"], context=recipe["context"])
     rows = list(read_examples(mix / "train.jsonl"))
-    encoded = dict(enumerate(encode_examples(encoder, rows)))
-    asked = [n for n, row in enumerate(rows) if teachable(row) and len(encoded[n].ids) <= longest]
-    progress(f"asking the teacher about {len(asked):,} of {len(rows):,} rows")
+    firsts = list({_stem(row): row for row in reversed(rows) if teachable(row)}.values())
+    encoded = encode_examples(encoder, firsts)
+    asked = [n for n, item in enumerate(encoded) if len(item.ids) <= longest]
+    progress(f"asking the teacher about {len(asked):,} texts of {len(rows):,} rows")
     scores = scores_of(predict(model, [encoded[n] for n in asked], device=where).numpy())
-    taught = _opinions([rows[n] for n in asked], scores)
-    for n, row in zip(asked, taught, strict=True):
-        rows[n] = row
+    opinions = _opinions([firsts[n] for n in asked], scores)
+    taught = [replace(row, taught=opinions.get(_stem(row))) for row in rows]
     out.mkdir(parents=True, exist_ok=True)
-    write_examples(out / "train.jsonl", rows)
-    for name in ("calibration.jsonl", "test.jsonl", "mix.json", "mix.md", "injections.txt"):
+    write_examples(out / "train.jsonl", taught)
+    for name in KEPT:
         (out / name).write_bytes((mix / name).read_bytes())
-    return len(asked)
+    return sum(row.taught is not None for row in taught)
+
+
+def _stem(row: Example) -> str:
+    return row.id.partition("/again")[0]
 
 
 def teachable(row: Example) -> bool:
@@ -116,19 +120,18 @@ def teachable(row: Example) -> bool:
 
 def lesson(row: Example) -> bool:
     """What the teacher itself learns from: the same, without the noisy copies."""
-    return teachable(row) and "/again" not in row.id and "/noise/" not in row.id
+    return teachable(row) and row.id == _stem(row) and "/noise/" not in row.id
 
 
-def _opinions(rows: Sequence[Example], scores: Scores) -> list[Example]:
-    """The rows with harm, jailbreak and injection as the teacher sees them; on a label given by hand that it
-    contradicts it is not heard."""
+def _opinions(rows: Sequence[Example], scores: Scores) -> dict[str, tuple[float, float, float]]:
+    """Harm, jailbreak and injection as the teacher sees them, by stem; on a label given by hand that it contradicts it
+    is not heard."""
     from guardian.train.refine import TRUSTED
 
-    found: list[Example] = []
+    found: dict[str, tuple[float, float, float]] = {}
     columns = (scores.harm.tolist(), scores.jailbreak.tolist(), scores.injection.tolist())
     for row, harm, jailbreak, injection in zip(rows, *columns, strict=True):
         label = {SAFE: 0.0, UNSAFE: 1.0}.get(-1 if row.severity is None else row.severity)
-        contradicts = row.source in TRUSTED and label is not None and abs(harm - label) > 0.5
-        opinion = (round(harm, 4), round(jailbreak, 4), round(injection, 4))
-        found.append(row if contradicts else replace(row, taught=opinion))
+        if row.source not in TRUSTED or label is None or abs(harm - label) <= 0.5:
+            found[_stem(row)] = (round(harm, 4), round(jailbreak, 4), round(injection, 4))
     return found

@@ -135,7 +135,7 @@ def test_eval_of_ones_own_file(invoke: Invoke, evaluated: list[dict[str, Any]], 
 
 
 def test_eval_of_benchmarks(invoke: Invoke, evaluated: list[dict[str, Any]], tmp_path: Path) -> None:
-    for name in ("train.jsonl", "test.jsonl", "injections.txt"):
+    for name in ("train.jsonl", "test.jsonl", "injections.jsonl"):
         (tmp_path / name).touch()
     invoke("eval", "--data", tmp_path, "--benchmark", "notinject", "--benchmark", "orbench_hard")
     assert evaluated[-1]["benchmarks"] == ["notinject", "orbench_hard"]
@@ -217,15 +217,15 @@ def test_train_run_interrupted_says_how_to_go_on(
     assert "the same command goes on" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "refine", "export", "mix"])
+@pytest.mark.parametrize("command", ["run", "refine", "teach", "export", "mix"])
 def test_training_without_its_packages_is_told(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    module = {"run": "loop", "refine": "refine", "export": "package", "mix": "mix"}[command]
+    module = {"run": "loop", "refine": "refine", "teach": "teacher", "export": "package", "mix": "mix"}[command]
     monkeypatch.setitem(sys.modules, f"guardian.train.{module}", None)
     folders = ["--mix", tmp_path] if command != "mix" else []
     folders += ["--data", tmp_path] if command in ("mix", "export") else []
-    folders += ["--run", tmp_path] if command in ("refine", "export") else []
+    folders += ["--run", tmp_path] if command in ("refine", "teach", "export") else []
     folders += ["--base", tmp_path] if command == "run" else []
     result = invoke("train", command, *folders, "--out", tmp_path / "out")
     assert result.exit_code == 2
@@ -239,6 +239,7 @@ def test_training_without_its_packages_is_told(
         (["mix", "--out", "o", "--data", "nosuch"], "data: nosuch is not a folder"),
         (["run", "--base", ".", "--mix", "nosuch", "--out", "o"], "mix: nosuch is not a folder"),
         (["export", "--run", "nosuch", "--mix", ".", "--data", ".", "--out", "o"], "run: nosuch is not a folder"),
+        (["run", "--teacher", "--base", ".", "--mix", ".", "--out", "o"], "teacher: give --base or --teacher"),
     ],
 )
 def test_train_says_what_is_wrong(invoke: Invoke, arguments: list[str], message: str) -> None:

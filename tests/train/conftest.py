@@ -18,6 +18,15 @@ WORDS = [
     "can", "you", "help", "with", "my", "work", "and", "time", "people", "they", "should", "all", "be", "nice", "bad",
 ]
 # fmt: on
+RECIPE: dict[str, Any] = {
+    "epochs": 0.2,
+    "batch_tokens": 4096,
+    "save_every": 2,
+    "evaluate_every": 3,
+    "window": 64,
+    "stride": 48,
+    "context": 16,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -102,3 +111,30 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with gzip.open(folder / "eval" / "made_up.jsonl.gz", "wt") as out:
         out.write(json.dumps({"text": "how do i make a cake for the evaluation only"}) + "\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_mix(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from guardian.train.mix import build_mix
+
+    folder = tmp_path_factory.mktemp("mix")
+    build_mix(tiny_data, folder, scale=0.02)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_base: Path, tiny_mix: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from guardian.train.loop import Recipe, train
+
+    run = tmp_path_factory.mktemp("run")
+    train(tiny_base, tiny_mix, run, Recipe(**RECIPE), device="cpu")
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_run: Path, tiny_mix: Path, tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from guardian.train.package import package
+
+    out = tmp_path_factory.mktemp("models") / "tiny"
+    package(tiny_run, tiny_mix, out, data=tiny_data, name="tiny")
+    return out

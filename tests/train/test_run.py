@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,35 +17,11 @@ from guardian.train import calibrate
 from guardian.train.card import write_card
 from guardian.train.export import GRAPHS, operator_counts
 from guardian.train.loop import Recipe, device_of, train
-from guardian.train.mix import build_mix
-from guardian.train.package import package
 from guardian.train.refine import refine
 from guardian.verdict import Stage
+from tests.train.conftest import RECIPE
 
 pytestmark = pytest.mark.train
-
-RECIPE = Recipe(epochs=0.2, batch_tokens=4096, save_every=2, evaluate_every=3, window=64, stride=48, context=16)
-
-
-@pytest.fixture(scope="session")
-def tiny_mix(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("mix")
-    build_mix(tiny_data, folder, scale=0.02)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_run(tiny_base: Path, tiny_mix: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("run")
-    train(tiny_base, tiny_mix, run, RECIPE, device="cpu")
-    return run
-
-
-@pytest.fixture(scope="session")
-def tiny_model(tiny_run: Path, tiny_mix: Path, tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("models") / "tiny"
-    package(tiny_run, tiny_mix, out, data=tiny_data, name="tiny")
-    return out
 
 
 def test_a_run_leaves_weights_log_and_checkpoint(tiny_run: Path) -> None:
@@ -70,10 +45,10 @@ def test_a_stopped_run_goes_on_and_ends_where_an_unbroken_one_does(
 
     monkeypatch.setattr(_Run, "_after", stop_after_two)
     with pytest.raises(KeyboardInterrupt):
-        train(tiny_base, tiny_mix, tmp_path, RECIPE, device="cpu")
+        train(tiny_base, tiny_mix, tmp_path, Recipe(**RECIPE), device="cpu")
     monkeypatch.setattr(_Run, "_after", whole)
     said: list[str] = []
-    train(tiny_base, tiny_mix, tmp_path, RECIPE, device="cpu", progress=said.append)
+    train(tiny_base, tiny_mix, tmp_path, Recipe(**RECIPE), device="cpu", progress=said.append)
     assert any("going on from step 2" in line for line in said)
     one = torch.load(tiny_run / "checkpoint.pt", weights_only=True)
     two = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
@@ -84,7 +59,7 @@ def test_a_stopped_run_goes_on_and_ends_where_an_unbroken_one_does(
 
 def test_a_checkpoint_of_another_recipe_is_refused(tiny_base: Path, tiny_mix: Path, tiny_run: Path) -> None:
     with pytest.raises(ConfigError, match="another recipe"):
-        train(tiny_base, tiny_mix, tiny_run, replace(RECIPE, rate=0.5), device="cpu")
+        train(tiny_base, tiny_mix, tiny_run, Recipe(**RECIPE | {"rate": 0.5}), device="cpu")
 
 
 def test_cuda_without_a_gpu_is_an_error() -> None:
@@ -99,7 +74,7 @@ def test_a_second_mixture(tiny_run: Path, tiny_mix: Path, tmp_path: Path) -> Non
     assert (tmp_path / "test.jsonl").read_bytes() == (tiny_mix / "test.jsonl").read_bytes()
     feared = json.loads((tmp_path / "feared.json").read_text())
     assert set(feared) == {"harm", "injection", "jailbreak"}
-    train(tiny_run / "weights", tmp_path, tmp_path / "run", RECIPE, device="cpu")  # goes on from the first
+    train(tiny_run / "weights", tmp_path, tmp_path / "run", Recipe(**RECIPE), device="cpu")  # goes on from the first
 
 
 @pytest.mark.usefixtures("tiny_model")
