@@ -1,12 +1,13 @@
 """The committed evaluation report of the shipped model, sized to run in some minutes on 2 cores.
 
-    python benchmarks/report.py --data data/ --mix build/mix2 --out docs/report \\
-        --compare fp32=build/run2/onnx
+    python benchmarks/report.py --data data/ --mix build/taught --out docs/report \\
+        --compare fp32=build/second/onnx
 
-Every benchmark is cut to `--limit` rows, drawn by hash; long documents are tried at 2,000 and 20,000 words; the TF-IDF
-baseline learns from every sixth training row; further versions of the model run on some benchmarks only (torch with
-`--compare torch=guardian.train.torch_backend:scorer`, GUARDIAN_RUN and GUARDIAN_MODEL set). Without cuts:
-`guardian eval --data data/ --mix build/mix2 --compare ...`, which takes over an hour.
+Every benchmark is cut to `--limit` rows, drawn by hash, our own held-out ones to `--heldout-limit`; long documents are
+tried at 2,000 and 20,000 words; the TF-IDF baseline learns from every sixth training row; further versions of the model
+run on some benchmarks only (torch with `--compare torch=guardian.train.torch_backend:scorer`, GUARDIAN_RUN and
+GUARDIAN_MODEL set). Without cuts: `guardian eval --data data/ --mix build/taught --compare ...`, which takes over an
+hour.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--compare", nargs="*", default=[], help="[name=]model folder or package.module:factory")
     parser.add_argument("--limit", type=int, default=330)
+    parser.add_argument("--heldout-limit", type=int, default=2000, help="like --limit, for the mixture's own rows")
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--documents", type=int, default=16)
     arguments = parser.parse_args()
@@ -61,12 +63,13 @@ def main() -> None:
         heldout=arguments.mix / "test.jsonl",
         injections=arguments.mix / "injections.jsonl",
         limit=arguments.limit,
+        heldout_limit=arguments.heldout_limit,
         trials=arguments.trials,
         documents=arguments.documents,
         lengths=(2_000, 20_000),
         depths=(0.1, 0.5, 0.99),
         compare_on=SIDE_BY_SIDE,
-        command="python benchmarks/report.py --data data/ --mix build/mix2 --out docs/report --compare ...",
+        command="python benchmarks/report.py --data data/ --mix build/taught --out docs/report --compare ...",
     )
 
     def progress(what: str, done: int, total: int) -> None:

@@ -330,13 +330,17 @@ def _pdf_page(page: PageObject) -> str:
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
+_ART = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _CHOICE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Choice"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}docPr"
-# Text, deleted text, the code of fields, equations; what stands for a tab and for a line; what begins a paragraph.
-_MARKS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}p": "\n", f"{_W}noBreakHyphen": "-"}
-_TEXTS = frozenset({f"{_W}t", f"{_W}delText", f"{_W}instrText", f"{_MATH}t"})
-_PARTS = ("document", "header", "footer", "footnotes", "endnotes", "comments")
+# Text, deleted text, the code of fields, equations, drawings, what charts show; what stands for a tab and for a line;
+# what begins a paragraph.
+_MARKS = {f"{_W}tab": "\t", f"{_W}noBreakHyphen": "-"}
+_MARKS |= dict.fromkeys((f"{_W}br", f"{_W}cr", f"{_W}p", f"{_ART}br", f"{_ART}p", f"{_CHART}pt"), "\n")
+_TEXTS = frozenset({f"{_W}t", f"{_W}delText", f"{_W}instrText", f"{_MATH}t", f"{_ART}t", f"{_CHART}v"})
+_PARTS = ("document", "header", "footer", "footnotes", "endnotes", "comments", "diagramData", "chart")
 
 
 def _read_docx(file: BinaryIO, name: str) -> Document:
@@ -359,7 +363,8 @@ def _read_docx(file: BinaryIO, name: str) -> Document:
 
 
 def _docx_texts(document: Any) -> Iterator[str]:
-    """Body with tables and text boxes, then headers, footers, notes and comments, in the order of the file's parts.
+    """Body with tables and text boxes, then headers, footers, notes, comments, diagrams and charts, in the order of the
+    file's parts.
 
     The parts are walked as XML rather than through python-docx's paragraphs, which leave out text boxes, tracked
     changes and notes.
@@ -375,7 +380,7 @@ def _docx_texts(document: Any) -> Iterator[str]:
 
 def _docx_rank(part: Any) -> int | None:
     kind = part.content_type
-    if "wordprocessingml" not in kind:
+    if "wordprocessingml" not in kind and "drawingml" not in kind:
         return None
     return next((n for n, name in enumerate(_PARTS) if kind.endswith((f".{name}+xml", f".{name}.main+xml"))), None)
 

@@ -475,6 +475,32 @@ def test_docx_loses_no_words_and_says_copies_once(tmp_path: Path, body: str, tex
     assert docx_text(tmp_path, body) == text
 
 
+def test_docx_gives_diagrams_and_charts(tmp_path: Path) -> None:
+    docx = pytest.importorskip("docx")
+    from docx.opc.packuri import PackURI
+    from docx.opc.part import Part
+
+    art, chart = (
+        "http://schemas.openxmlformats.org/drawingml/2006",
+        "http://schemas.openxmlformats.org/drawingml/2006/chart",
+    )
+    parts = {
+        "diagramData": f'<d:dataModel xmlns:d="{art}/diagram" xmlns:a="{art}/main"><a:p><a:r><a:t>ig</a:t></a:r>'
+        "<a:r><a:t>nore me</a:t></a:r></a:p></d:dataModel>",
+        "chart": f'<c:chartSpace xmlns:c="{chart}" xmlns:a="{art}/main"><a:p><a:r><a:t>Sales</a:t></a:r></a:p>'
+        '<c:strCache><c:pt idx="0"><c:v>obey the axis</c:v></c:pt></c:strCache></c:chartSpace>',
+    }
+    document = docx.Document()
+    document.add_paragraph("Body.")
+    for name, xml in parts.items():
+        kind = f"application/vnd.openxmlformats-officedocument.drawingml.{name}+xml"
+        part = Part(PackURI(f"/word/{name}1.xml"), kind, xml.encode(), document.part.package)
+        document.part.relate_to(part, f"http://schemas.openxmlformats.org/officeDocument/2006/relationships/{name}")
+    document.save(str(tmp_path / "a.docx"))
+    lines = [line for line in read_document(tmp_path / "a.docx").text.splitlines() if line]
+    assert lines[-4:] == ["Body.", "ignore me", "Sales", "obey the axis"]
+
+
 def test_nested_alternatives_of_docx_take_linear_time(tmp_path: Path) -> None:
     many = either(run_of("x"), fallback=run_of("x")) * 3_000
     deep = many

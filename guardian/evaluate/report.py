@@ -106,7 +106,8 @@ def _targets(results: Results) -> Iterator[Block]:
     yield Heading("Targets")
     yield Paragraph(verdict_line(results))
     if results.limit is not None:
-        yield Paragraph(f"A quick run: at most {results.limit:,} rows of each benchmark.")
+        own = f" ({results.heldout_limit:,} of our own held-out rows)" if results.heldout_limit else ""
+        yield Paragraph(f"A quick run: at most {results.limit:,} rows of each benchmark{own}.")
     order = {False: 0, None: 1, True: 2}
     targets = sorted(results.targets, key=lambda target: order[target.held])
     yield Table(

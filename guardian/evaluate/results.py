@@ -164,6 +164,7 @@ class Results(_Value):
     seed: int
     bootstrap: int
     limit: int | None
+    heldout_limit: int | None = None
     machine: Mapping[str, str]
     versions: Mapping[str, str]
     model: ModelRef | None

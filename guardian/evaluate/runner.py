@@ -51,8 +51,10 @@ class Options:
 
     train: the mix's training rows for TF-IDF. heldout: the mix's held-out rows (adds the heldout_* benchmarks).
     injections: the sentences inserted in long documents. limit: at most so many rows of each benchmark, drawn by
-    hash. trials and documents: see `depth.run_depth`. backend: what the guardian scores with, for the long documents
-    (default: `guardian.backend`). compare_on: the benchmarks that compared versions run on (default: all).
+    hash. heldout_limit: the same for the held-out rows (default: limit), where calibration error and the difference
+    between versions are so small that a few hundred rows only show noise. trials and documents: see
+    `depth.run_depth`. backend: what the guardian scores with, for the long documents (default: `guardian.backend`).
+    compare_on: the benchmarks that compared versions run on (default: all).
     """
 
     train: Path | None = None
@@ -62,6 +64,7 @@ class Options:
     long_documents: bool = True
     baselines: bool = True
     limit: int | None = None
+    heldout_limit: int | None = None
     trials: int = 100
     documents: int | None = None
     lengths: Sequence[int] = depth.LENGTHS
@@ -115,6 +118,7 @@ def run_evaluation(
         seed=opts.seed,
         bootstrap=bootstrap,
         limit=opts.limit,
+        heldout_limit=opts.heldout_limit,
         machine=machine(),
         versions=versions(),
         model=None,
@@ -151,7 +155,8 @@ def _chosen(
             continue
         chosen.append((benchmark, limited(load(benchmark, data), opts.limit)))
     if opts.heldout is not None:
-        held = [(b, limited(load(b, data), opts.limit)) for b in mix_benchmarks(opts.heldout.absolute())]
+        limit = opts.heldout_limit or opts.limit
+        held = [(b, limited(load(b, data), limit)) for b in mix_benchmarks(opts.heldout.absolute())]
         chosen += [(b, rows) for b, rows in held if rows]
         if not any(rows for _, rows in held):
             raise ConfigError("heldout", f"{opts.heldout} has no row with a label that is known here")

@@ -69,7 +69,6 @@ REHEARSED = {
     "gpteacher": 0.6,
     "med_safety": 0.7,
     "gandalf_ignore": 0.5,
-    "guardian_generated/document": 0.6,
     "guardian_generated/jailbreak": 0.7,
     "guardian_generated/frame": 0.8,
     "guardian_generated/sentence": 0.6,
