@@ -37,6 +37,12 @@ class Example:
     group: str = ""
     taught: tuple[float, float, float] | None = None
 
+    @property
+    def labelled(self) -> bool:
+        """Whether there is anything to learn from it."""
+        labels = (self.severity, self.jailbreak, self.injection, self.response_severity, self.refusal, self.taught)
+        return any(label is not None for label in labels)
+
 
 def write_examples(path: Path, examples: Iterable[Example]) -> int:
     """Write JSON lines, one example each, leaving unknown labels out. Returns the number of rows."""

@@ -118,7 +118,8 @@ def _load(
         cached: list[Encoded] = torch.load(cache, weights_only=False)  # our own file, written below
         return cached
     progress(f"encoding {path.name}")
-    data = encode_examples(encoder, list(filter(wanted, read_examples(path))))
+    rows = [row for row in read_examples(path) if row.labelled and (wanted is None or wanted(row))]
+    data = encode_examples(encoder, rows)
     torch.save(data, cache)
     return data
 

@@ -32,7 +32,7 @@ LOSS_WEIGHTS = {
     "attack": 0.5,
     "response_severity": 1.0,
     "refusal": 0.5,
-    "taught": 1.0,
+    "taught": 2.0,
 }
 # BERT's vocabulary keeps rows [unused0], [unused1], ... that no text tokenises to: the control tokens live there.
 MINI_CONTROLS = Controls(cls=101, sep=102, pad=0, query=1, task=2, doc=3, resp=4)

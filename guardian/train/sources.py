@@ -79,6 +79,11 @@ def prompts(source: Source, raw: Raw) -> Iterator[Example]:
         yield replace(example, jailbreak=None if unsure else 0, injection=0)
 
 
+def unlabelled(source: Source, raw: Raw) -> Iterator[Example]:
+    """A user prompt without a label: only a teacher's opinion makes it count."""
+    yield _base(source, raw, Stage.PROMPT)
+
+
 def statements(source: Source, raw: Raw) -> Iterator[Example]:
     """A comment or sentence labelled for harm: scored as a document, and as what a user might type."""
     example = _harm(source, raw, Stage.DOCUMENT)
@@ -227,6 +232,7 @@ SOURCES: tuple[Source, ...] = (
     _source("cvalues_zh", "Apache-2.0", prompts, 300),
     _source("benign_zh", "Apache-2.0; ODC-BY", answers, 500),
     _source("red_team_ko", "MIT", prompts),
+    _source("hh_harmless", "MIT", unlabelled),
     # -- deepset_pi_train, tensor_trust and promptshield_uw stay out of every mix: see UNUSED
     # -- research mix only: non-commercial, share-alike or unstated licences
     _research("s_eval_base", "CC-BY-NC-SA-4.0", prompts, 6000),
@@ -253,7 +259,6 @@ UNUSED: Mapping[str, str] = {
     "tensor_trust": "held out whole: an injection source the model never saw",
     "promptshield_uw": "held out whole: an injection source the model never saw",
     "longdocs_leval": "held out whole: long documents for document thresholds and depth evaluation",
-    "hh_harmless": "carries no labels",
 }
 
 
