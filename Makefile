@@ -122,7 +122,7 @@ model: $(TEST)/.installed
 	$(TRAIN) run --mix $(RUN)/mix --out $(RUN)/first --epochs 1 --rate 2e-4
 	$(TRAIN) refine --mix $(RUN)/mix --run $(RUN)/first --out $(RUN)/refined
 	$(TRAIN) teach --mix $(RUN)/refined --run $(RUN)/teacher --out $(RUN)/taught
-	$(TRAIN) run --mix $(RUN)/taught --base $(RUN)/first/weights --out $(RUN)/second --epochs 1 --rate 1.2e-4 --head-rate 3e-4 --average 0.995
+	$(TRAIN) run --mix $(RUN)/taught --base $(RUN)/first/weights --out $(RUN)/second --epochs 1 --rate 1.5e-4 --head-rate 4e-4 --average 0.996
 	$(TRAIN) export --run $(RUN)/second --mix $(RUN)/taught --out models/guardian-mini --reproduce 'GUARDIAN_DATA=data/ make model'
 
 # ---- releases

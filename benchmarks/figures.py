@@ -3,13 +3,16 @@
     python benchmarks/figures.py --report docs/report --speed build/speed.json --footprint-mb 233
 
 Every row is found by its first cell and filled from the report's results.json, the model's manifest and the output of
-`benchmarks/speed.py --json`; a row that is not found is an error, so that none goes stale unseen.
+`benchmarks/speed.py --json`; a row that is not found is an error, so that none goes stale unseen. So is README's
+paragraph of the targets that were missed, and the share of plainly harmful prompts missed among its limits.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -133,6 +136,27 @@ def fill(path: Path, table: Mapping[str, str]) -> None:
     path.write_text("\n".join(lines), encoding="utf-8")
 
 
+_SHORT = "**Figures that fall short of what we set out to reach:**"
+
+
+def fill_shortfalls(path: Path, results: Results) -> None:
+    """Rewrite README's paragraph of missed targets, and its limit on plainly harmful prompts."""
+    text = path.read_text(encoding="utf-8")
+    missed = [
+        f"{target.title} {target.measured.value:.3f} (wanted: {target.wanted})"
+        for target in results.targets
+        if target.held is False and target.measured.value is not None
+    ]
+    paragraph = textwrap.fill(f"{_SHORT} {'; '.join(missed) or 'none'}.", 120, break_on_hyphens=False)
+    text, found = re.subn(re.escape(_SHORT) + r".*?(?=\n\n)", lambda _: paragraph, text, flags=re.DOTALL)
+    recall = results.of("simplesafetytests", results.main)
+    share = 0.0 if recall is None else 1 - (recall.figure("recall").value or 0.0)
+    text, limits = re.subn(r"it misses \d+ ?%", f"it misses {share:.0%}", text)
+    if (found, limits) != (1, 1):
+        raise KeyError(f"{path}: {found} paragraphs of missed targets and {limits} limits, one each expected")
+    path.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--report", type=Path, default=ROOT / "docs" / "report")
@@ -145,6 +169,7 @@ def main() -> None:
     readme, manual = rows(results, Manifest.load(arguments.model).notes, speed, arguments.footprint_mb)
     fill(ROOT / "README.md", readme)
     fill(ROOT / "docs" / "evaluation.md", manual)
+    fill_shortfalls(ROOT / "README.md", results)
     for target in results.targets:
         print(f"{target.title}: wanted {target.wanted}, measured {shown(target.measured)}, held: {target.held}")
 

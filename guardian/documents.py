@@ -332,6 +332,7 @@ _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _ART = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+_NUMBERS = f"{_CHART}numCache"  # the values that a chart is drawn from: no text
 _CHOICE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Choice"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}docPr"
@@ -417,6 +418,8 @@ class _DocxText:
 
     def _walk(self, element: Any, copied: int | None) -> None:
         """`copied` is where the outermost Fallback around `element` begins."""
+        if element.tag == _NUMBERS:
+            return
         self._take(element, copied)
         # The text of Choices is put together only to compare it with a Fallback of the same length: nested as they may
         # be, that is little more than the part itself.

@@ -141,7 +141,7 @@ def tell(message: str, *, stderr: bool = False) -> None:
 
 
 def _os_message(error: OSError) -> str:
-    what = (error.strerror or type(error).__name__).lower()
+    what = error.strerror.lower() if error.strerror else str(error) or type(error).__name__
     return f"{error.filename}: {what}" if error.filename else what
 
 

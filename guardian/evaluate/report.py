@@ -105,9 +105,8 @@ def _targets(results: Results) -> Iterator[Block]:
         return
     yield Heading("Targets")
     yield Paragraph(verdict_line(results))
-    if results.limit is not None:
-        own = f" ({results.heldout_limit:,} of our own held-out rows)" if results.heldout_limit else ""
-        yield Paragraph(f"A quick run: at most {results.limit:,} rows of each benchmark{own}.")
+    if cuts := _cuts(results):
+        yield Paragraph(f"A quick run: at most {' and '.join(cuts)}.")
     order = {False: 0, None: 1, True: 2}
     targets = sorted(results.targets, key=lambda target: order[target.held])
     yield Table(
@@ -283,6 +282,11 @@ def _agreement(results: Results) -> Iterator[Block]:
     )
 
 
+def _cuts(results: Results) -> list[str]:
+    cuts = [f"{results.limit:,} rows of each benchmark"] if results.limit else []
+    return [*cuts, f"{results.heldout_limit:,} of each held-out set"] if results.heldout_limit else cuts
+
+
 def _provenance(results: Results) -> Iterator[Block]:
     yield Heading("How this was made")
     if results.model:
@@ -295,7 +299,7 @@ def _provenance(results: Results) -> Iterator[Block]:
         "took": f"{results.seconds:,.0f} s",
         "seed": str(results.seed),
         "bootstrap": f"{results.bootstrap:,} samples",
-        **({"limit": f"{results.limit:,} rows a benchmark"} if results.limit else {}),
+        **({"limit": " and ".join(cuts)} if (cuts := _cuts(results)) else {}),
         **results.machine,
         **results.versions,
     }

@@ -1,7 +1,7 @@
 """What a training run can start from: a folder, told apart by what lies in it.
 
 - the sentence encoder of guardian-mini (config.json, model.safetensors, tokenizer.json);
-- a Llama-style decoder in GGUF (one *.gguf file): the teacher;
+- SmolLM2, or another decoder of its architecture and vocabulary, in GGUF (one *.gguf file): the teacher;
 - the weights of an earlier run, of either kind;
 - a model folder that guardian ships (guardian.json with an fp16 graph): to tune the shipped guard.
 """
@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from guardian.errors import ConfigError
+from guardian.errors import ConfigError, GuardianError, MissingExtra, ModelError
 from guardian.scoring.encode import guard_tokenizer_json
+from guardian.scoring.manifest import Manifest
 from guardian.train.model import GuardianMini, GuardianMiniConfig
 from guardian.train.teacher import GuardianTeacher, GuardianTeacherConfig, byte_level_json
 
@@ -27,31 +30,60 @@ _GRAPH = "model.fp16.onnx"
 
 
 def load_start(folder: Path) -> Classifier:
-    """The model to train on from, under fresh heads where `folder` has none. ConfigError where it is none of these."""
+    """The model to train on from, under fresh heads where `folder` has none.
+
+    Raises ConfigError where it is none of these, ModelError where a file is damaged, MissingExtra for a package.
+    """
     kind = _kind(folder)
-    if kind == "gguf":
-        return _load_decoder(folder)
-    if kind == "graph":
-        return _load_graph(folder)
-    if kind == GuardianMiniConfig.model_type:
-        mini: GuardianMini = GuardianMini.from_pretrained(folder, attn_implementation="sdpa")
-        return mini
-    if kind == GuardianTeacherConfig.model_type:
-        teacher: GuardianTeacher = GuardianTeacher.from_pretrained(folder, attn_implementation="sdpa")
-        return teacher
-    return load_encoder(folder)
+    with _told(folder):
+        if kind == "gguf":
+            return _load_decoder(folder)
+        if kind == "graph":
+            return _load_graph(folder)
+        if kind == GuardianMiniConfig.model_type:
+            mini: GuardianMini = GuardianMini.from_pretrained(folder, attn_implementation="sdpa")
+            return mini
+        if kind == GuardianTeacherConfig.model_type:
+            teacher: GuardianTeacher = GuardianTeacher.from_pretrained(folder, attn_implementation="sdpa")
+            return teacher
+        return load_encoder(folder)
 
 
 def tokenizer_json(folder: Path) -> str:
-    """The tokenizer of `folder`, made safe for untrusted text."""
+    """The tokenizer of `folder`, made safe for untrusted text. Raises as `load_start` does."""
     kind = _kind(folder)
-    if kind == "gguf":
-        from transformers import AutoTokenizer
+    with _told(folder):
+        if kind == "gguf":
+            from transformers import AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=_gguf(folder).name)
-        return byte_level_json(tokenizer.backend_tokenizer.to_str())
-    original = (folder / "tokenizer.json").read_text(encoding="utf-8")
-    return guard_tokenizer_json(original) if kind == "encoder" else original
+            tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=_gguf(folder).name)
+            return byte_level_json(tokenizer.backend_tokenizer.to_str())
+        original = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        return guard_tokenizer_json(original) if kind == "encoder" else original
+
+
+def weights_of(run: Path, model_type: str) -> Path:
+    """The weights of a finished run. ConfigError where there are none, or those of another kind of model."""
+    folder = run / "weights"
+    if not (folder / "training.json").is_file():
+        raise ConfigError("run", f"{run} holds no weights: the run has not come to its end")
+    if (found := _kind(folder)) != model_type:
+        raise ConfigError("run", f"{run} has trained a {found}; a {model_type} is wanted here")
+    return folder
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """What the libraries say of a damaged file or a missing package, in our words."""
+    try:
+        yield
+    except GuardianError:
+        raise
+    except ImportError as error:
+        raise MissingExtra("train", f'{error}; the extra brings it: pip install "slm-guardian[train]"') from error
+    except Exception as error:  # safetensors, onnx, gguf and transformers raise what they like
+        what = (str(error) or type(error).__name__).partition("\n")[0]
+        raise ModelError(folder.name, f"cannot be loaded, truncated or of another kind: {what}") from error
 
 
 def _kind(folder: Path) -> str:
@@ -61,7 +93,8 @@ def _kind(folder: Path) -> str:
             raise ConfigError("base", f"{folder} has no {_GRAPH}, whose weights training could go on from")
         return "graph"
     if (folder / "config.json").is_file():
-        name = str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type"))
+        with _told(folder):
+            name = str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type"))
         return name if name in {GuardianMiniConfig.model_type, GuardianTeacherConfig.model_type} else "encoder"
     if any(folder.glob("*.gguf")):
         return "gguf"
@@ -99,19 +132,26 @@ def _mini_config(folder: Path | None = None) -> GuardianMiniConfig:
 
 
 def _filled(model: _C, state: dict[str, Tensor], folder: Path, *, fresh: str) -> _C:
-    """`model` with the weights of `state`; only those whose name starts with `fresh` may be missing."""
-    missing, _ = model.load_state_dict(state, strict=False)
+    """`model` with the weights of `state`; only those whose name starts with `fresh` may be missing.
+
+    None may be left over, pooler and buffers aside: an architecture with more of them is another one.
+    """
+    missing, unexpected = model.load_state_dict(state, strict=False)
     lost = [key for key in missing if not (fresh and key.startswith(fresh))]
-    if lost:
-        raise ConfigError("base", f"the weights of {folder} lack {lost[:3]}")
+    over = [key for key in unexpected if "pooler" not in key and not key.endswith("position_ids")]
+    if lost or over:
+        what = f"lack {lost[:3]}" if lost else f"hold {over[:3]}, which this architecture does not know"
+        raise ConfigError("base", f"the weights of {folder} {what}")
     return model
 
 
 def _load_decoder(folder: Path) -> GuardianTeacher:
-    """A GGUF decoder, dequantised, under fresh heads (needs the packages gguf and accelerate)."""
+    """A GGUF decoder, dequantised, under fresh heads."""
     from transformers import AutoModelForCausalLM
 
     source: Any = AutoModelForCausalLM.from_pretrained(folder, gguf_file=_gguf(folder).name, dtype=torch.float32)
+    if source.config.model_type != "llama":
+        raise ConfigError("base", f"{_gguf(folder)} is of the architecture {source.config.model_type}, not llama")
     values = source.config.to_dict() | {"attn_implementation": "sdpa"}
     for name in ("architectures", "model_type", "quantization_config"):
         values.pop(name, None)
@@ -125,6 +165,7 @@ def _load_graph(folder: Path) -> GuardianMini:
     import onnx
     from onnx import numpy_helper
 
+    Manifest.load(folder).verify(folder, [_GRAPH])
     graph = onnx.load(folder / _GRAPH).graph
     values = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()).float() for i in graph.initializer}
     state = {name: value for name, value in values.items() if name.startswith(("bert.", "heads."))}

@@ -60,7 +60,7 @@ def _encoded(example: Example, ids: list[int]) -> Encoded:
         attack=[float(_known(example.jailbreak)), float(_known(example.injection))],
         response_severity=_known(example.response_severity),
         refusal=_known(example.refusal),
-        taught=list(example.taught or (-1.0, -1.0, -1.0)),
+        taught=[-1.0 if p is None else p for p in example.taught or (None, None, None)],
     )
 
 

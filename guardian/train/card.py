@@ -33,6 +33,7 @@ whether it refuses.
 
 - Base: {manifest.base}
 - Licence: {manifest.license}. Made {manifest.created}. Language: English; others only as far as the data below reaches.
+{_teacher(notes)}\
 - Heads stand on the first token, the mean and the maximum of the token states; one linear layer.
 - Windows of {manifest.window.size} tokens, stride {manifest.window.stride}; a context of at most \
 {manifest.window.context_tokens} tokens.
@@ -72,6 +73,15 @@ It reads topic better than intent, and English better than anything else. It is 
 attacker gets past a 22M model. It was trained on red-team lists and hand-written contrasts, not on your traffic:
 measure the false-positive rate on your own text before you block. Do not use it to judge people.
 """
+
+
+def _teacher(notes: Mapping[str, Any]) -> str:
+    if "taught" not in notes:
+        return ""
+    rows, teacher = notes["taught"]["rows"], notes["taught"]["teacher"]
+    return (
+        f"- Beside the labels it learnt the opinion of a teacher on {rows:,} rows: {teacher}, fine-tuned on the same.\n"
+    )
 
 
 def _budgets(manifest: Manifest) -> str:

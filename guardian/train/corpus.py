@@ -97,7 +97,8 @@ def answers() -> list[Example]:
     found: list[Example] = []
     for number, line in enumerate(lines(ANSWERS), 1):
         parts = line.split("\t")
-        if len(parts) != 5 or parts[0] not in _SEVERITY or parts[1] not in "01" or parts[2] not in {*hazards, "-"}:
+        known = len(parts) == 5 and parts[0] in _SEVERITY and parts[1] in {"0", "1"} and parts[2] in {*hazards, "-"}
+        if not known or not parts[3].strip() or not parts[4].strip():
             raise ConfigError(
                 f"corpus.{ANSWERS}", f"line {number} is not severity<TAB>refusal<TAB>hazard<TAB>prompt<TAB>answer"
             )

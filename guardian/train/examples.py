@@ -19,7 +19,7 @@ class Example:
 
     `severity` is the harm of a prompt or document (0 safe, 1 controversial, 2 unsafe), `response_severity` that of
     an answer. `context` is the task a document is used for, or the prompt an answer replies to. `taught` is a teacher's
-    opinion: the probabilities of harm, jailbreak and injection.
+    opinion: the probabilities of harm, jailbreak and injection, None where it is not heard.
     """
 
     id: str
@@ -35,7 +35,7 @@ class Example:
     refusal: int | None = None
     lang: str = "en"
     group: str = ""
-    taught: tuple[float, float, float] | None = None
+    taught: tuple[float | None, float | None, float | None] | None = None
 
     @property
     def labelled(self) -> bool:

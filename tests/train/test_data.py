@@ -114,6 +114,8 @@ def test_unlabelled_rows_are_controversial_or_left_out() -> None:
     (advice,) = read_one("ailuminate_train", category="spc_hlt", label=None)
     assert advice.severity == CONTROVERSIAL
     assert read_one("salad_base", category="GPT-Gen", label=None) == []
+    (prompt,) = read_one("hh_harmless", category="single", kind="response", response="No.", label=None)
+    assert (prompt.stage, prompt.text, prompt.labelled) == (Stage.PROMPT, "text", False)
 
 
 def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
@@ -182,6 +184,38 @@ def test_the_corpus_is_well_formed() -> None:
         assert all(line.count("{request}") == 1 for line in corpus.all_lines(names))
     assert all(300 <= len(passage) < 4000 for name in corpus.DOCUMENTS for passage in corpus.passages(name))
     assert all(text.strip() for text in corpus.injection_texts())
+
+
+@pytest.mark.parametrize(
+    ("read", "line"),
+    [
+        (lambda: corpus.labelled("x.tsv", Stage.PROMPT), "unsafe\tcrime"),
+        (lambda: corpus.labelled("x.tsv", Stage.PROMPT), "unsafe\tno hazard\ttext"),
+        (lambda: corpus.direct("x.tsv"), "hostile\tleak\ttext"),
+        (lambda: corpus.direct("x.tsv"), "attack\tleak\t "),
+        (corpus.answers, "safe\t\t-\tprompt\tanswer"),
+        (corpus.answers, "safe\t01\t-\tprompt\tanswer"),
+        (corpus.answers, "safe\t0\t-\tprompt\t "),
+        (corpus.answers, "safe\t0\tno hazard\tprompt\tanswer"),
+    ],
+)
+def test_a_bad_line_of_the_corpus_is_named(
+    read: Callable[[], list[Example]], line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "lines", lambda name: (line,))
+    with pytest.raises(ConfigError, match="line 1 is not"):
+        read()
+
+
+def test_attacks_of_the_corpus_are_attacks_and_their_look_alikes_are_not() -> None:
+    typed, pasted = corpus.direct(corpus.DIRECT[0]), corpus.direct(corpus.DIRECT[1])
+    assert {(e.injection, e.jailbreak, e.severity) for e in typed} == {(1, 1, None), (0, 0, SAFE)}
+    assert {(e.injection, e.jailbreak, e.severity) for e in pasted} == {(1, None, None), (0, 0, SAFE)}
+    assert any("\n" in e.text for e in pasted)
+    assert not any("\\n" in e.text for e in pasted)
+    answers = corpus.answers()
+    assert {(e.response_severity, e.refusal) for e in answers} == {(SAFE, 0), (SAFE, 1), (UNSAFE, 0)}
+    assert all(e.stage is Stage.RESPONSE and e.context and e.severity is None for e in answers)
 
 
 def test_a_frame_says_nothing_about_harm() -> None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 
-from guardian.errors import ConfigError
+from guardian.errors import ConfigError, MissingExtra, ModelError
 from guardian.scoring.backend import Piece
 from guardian.scoring.encode import Encoder
-from guardian.train.bases import load_start, tokenizer_json
+from guardian.train import corpus
+from guardian.train.bases import load_start, tokenizer_json, weights_of
 from guardian.train.batches import collate, encode_examples
-from guardian.train.examples import SAFE, UNSAFE, Example, read_examples
+from guardian.train.examples import CONTROVERSIAL, SAFE, UNSAFE, Example, read_examples, write_examples
 from guardian.train.loop import Recipe, train
 from guardian.train.model import N_LOGITS, losses, total_loss
-from guardian.train.teacher import GuardianTeacher, lesson, teach, teachable
+from guardian.train.teacher import GuardianTeacher, byte_level_json, heard, lesson, teach, teachable
 from guardian.verdict import Stage
 from tests.train.conftest import RECIPE
 
@@ -126,21 +131,43 @@ def test_a_taught_mixture_keeps_rows_and_labels(taught: tuple[Path, Path], tiny_
     ]
     told = [e for e in after if e.taught is not None]
     assert told
-    assert all(teachable(e) and e.taught and all(0 <= p <= 1 for p in e.taught) for e in told)
+    for example in told:
+        assert teachable(example)
+        assert all(p is None or 0 <= p <= 1 for p in example.taught or ())
     opinions: dict[str, set[object]] = {}
     for example in told:
         opinions.setdefault(example.id.partition("/again")[0], set()).add(example.taught)
     assert all(len(found) == 1 for found in opinions.values())  # copies share one opinion
-    for name in ("calibration.jsonl", "test.jsonl", "mix.json", "injections.jsonl"):
+    for name in ("calibration.jsonl", "test.jsonl", "injections.jsonl"):
         assert (taught[1] / name).read_bytes() == (tiny_mix / name).read_bytes()
+    summary = json.loads((taught[1] / "mix.json").read_text())
+    assert summary.pop("taught")["rows"] == len(told)
+    assert summary == json.loads((tiny_mix / "mix.json").read_text())
 
 
-def test_a_label_given_by_hand_outweighs_the_teacher(taught: tuple[Path, Path]) -> None:
-    from guardian.train.refine import TRUSTED
-
-    for example in read_examples(taught[1] / "train.jsonl"):
-        if example.taught and example.source in TRUSTED and example.severity in (SAFE, UNSAFE):
-            assert abs(example.taught[0] - (example.severity == UNSAFE)) <= 0.5
+@pytest.mark.parametrize(
+    ("row", "opinion", "kept"),
+    [
+        pytest.param({"severity": SAFE}, (0.9, 0.1, 0.1), (0.9, 0.1, 0.1), id="a source may be wrong about harm"),
+        pytest.param(
+            {"severity": SAFE, "source": corpus.SOURCE}, (0.9, 0.1, 0.1), (None, 0.1, 0.1), id="a contrast row is not"
+        ),
+        pytest.param(
+            {"severity": UNSAFE, "source": corpus.SOURCE}, (0.6, 0.1, 0.1), (0.6, 0.1, 0.1), id="no contradiction"
+        ),
+        pytest.param({"injection": 1, "jailbreak": 1}, (0.2, 0.3, 0.9), (0.2, None, 0.9), id="an attack is one"),
+        pytest.param({"injection": 0}, (0.2, 0.9, 0.7), (0.2, 0.9, None), id="an honest look-alike is none"),
+        pytest.param(
+            {"severity": UNSAFE, "jailbreak": 1, "injection": 1, "source": corpus.SOURCE}, (0, 0, 0), None, id="nothing"
+        ),
+        pytest.param({"severity": CONTROVERSIAL}, None, None, id="not asked"),
+    ],
+)
+def test_what_of_an_opinion_is_heard(
+    row: dict[str, Any], opinion: tuple[float, float, float] | None, kept: tuple[float | None, ...] | None
+) -> None:
+    example = Example(**{"id": "s/1", "stage": Stage.PROMPT, "text": "x", "source": "aart", **row})
+    assert heard(example, opinion) == kept
 
 
 def test_a_run_learns_from_opinions(taught: tuple[Path, Path], tiny_base: Path, tmp_path: Path) -> None:
@@ -181,3 +208,69 @@ def test_a_folder_to_start_from_is_told_apart_or_refused(tiny_model: Path, tiny_
     (tmp_path / "guardian.json").unlink()
     with pytest.raises(ConfigError, match=r"holds 2 \.gguf files"):
         load_start(tmp_path)
+
+
+def test_an_unlabelled_row_is_nothing_to_learn_from(tiny_base: Path, tiny_mix: Path, tmp_path: Path) -> None:
+    assert not Example("s/1", Stage.PROMPT, "x", "s").labelled
+    assert Example("s/1", Stage.PROMPT, "x", "s", taught=(0.5, None, None)).labelled
+    for name in ("calibration.jsonl", "test.jsonl", "mix.json"):
+        shutil.copy(tiny_mix / name, tmp_path / name)
+    write_examples(tmp_path / "train.jsonl", [Example("s/1", Stage.PROMPT, "x", "s")])
+    with pytest.raises(ConfigError, match="no row that this model could learn from"):
+        train(tiny_base, tmp_path, tmp_path / "run", Recipe(**RECIPE), device="cpu")
+
+
+def test_a_run_does_not_go_on_with_other_rows(tiny_base: Path, tiny_mix: Path, tmp_path: Path) -> None:
+    """Opinions change neither the number of rows nor their lengths: the file itself is compared."""
+    mix, recipe = tmp_path / "mix", Recipe(**RECIPE | {"epochs": 0.02})
+    shutil.copytree(tiny_mix, mix)
+    train(tiny_base, mix, tmp_path / "run", recipe, device="cpu")
+    rows = [replace(e, taught=(0.5, 0.5, 0.5)) for e in read_examples(mix / "train.jsonl")]
+    write_examples(mix / "train.jsonl", rows)
+    with pytest.raises(ConfigError, match="another recipe or mix"):
+        train(tiny_base, mix, tmp_path / "run", recipe, device="cpu")
+
+
+def test_a_run_of_another_kind_is_refused(taught: tuple[Path, Path], tiny_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="has trained a guardian-mini; a guardian-teacher is wanted"):
+        teach(tiny_run, taught[1], tmp_path)
+    with pytest.raises(ConfigError, match="has trained a guardian-teacher; a guardian-mini is wanted"):
+        weights_of(taught[0], "guardian-mini")
+    with pytest.raises(ConfigError, match="the run has not come to its end"):
+        teach(tmp_path, taught[1], tmp_path / "out")
+    (tmp_path / "train.jsonl").touch()
+    with pytest.raises(ConfigError, match=r"calibration\.jsonl is missing"):
+        teach(taught[0], tmp_path, tmp_path / "out")
+
+
+def test_damaged_files_are_named(
+    tiny_model: Path, tiny_run: Path, tiny_decoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, source, file in (
+        ("graph", tiny_model, "model.fp16.onnx"),
+        ("run", tiny_run / "weights", "model.safetensors"),
+        ("config", tiny_run / "weights", "config.json"),
+        ("decoder", tiny_decoder, "tiny.gguf"),
+    ):
+        shutil.copytree(source, tmp_path / name)
+        whole = (tmp_path / name / file).read_bytes()
+        (tmp_path / name / file).write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(ModelError, match="truncated"):
+            load_start(tmp_path / name)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingExtra, match=r"slm-guardian\[train\]"):
+        load_start(tiny_model)
+
+
+def test_a_decoder_whose_text_reaches_the_control_ids_is_refused(tiny_decoder: Path) -> None:
+    spec = json.loads(Tokenizer.from_str(_decoder_tokenizer(tiny_decoder)).to_str())
+    spec["added_tokens"] = spec["added_tokens"][:3]
+    with pytest.raises(ConfigError, match="does not begin with reserved tokens"):
+        byte_level_json(json.dumps(spec))
+
+
+def _decoder_tokenizer(folder: Path) -> str:
+    from transformers import AutoTokenizer
+
+    original: str = AutoTokenizer.from_pretrained(folder, gguf_file="tiny.gguf").backend_tokenizer.to_str()
+    return original
