@@ -37,10 +37,10 @@ from guardian.verdict import Stage
 Progress = Callable[[str], None]
 Floats = calibrate.Floats
 
-# Budgets the model is meant to be used at. Harm in a prompt bears the most false alarms, because a miss costs more
-# there and the action is a reply; an attack is an accusation, and a document is long.
+# Budgets the model is meant to be used at, of ordinary text: touchy but honest text alarms two to four times as often
+# (docs/evaluation.md). An attack is an accusation, and a document is long: these bear less.
 DEFAULT_FPRS = {
-    Stage.PROMPT: {"jailbreak": 0.01, "injection": 0.01},
+    Stage.PROMPT: {"harm": 0.02, "jailbreak": 0.01, "injection": 0.01},
     Stage.DOCUMENT: {"harm": 0.01, "injection": 0.01, "jailbreak": 0.01},
     Stage.RESPONSE: {"harm": 0.02},
 }

@@ -179,7 +179,7 @@ def test_train_run_has_an_option_for_every_part_of_the_recipe() -> None:
     (recipe,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Recipe"]
     fields = {n.target.id for n in recipe.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)}
     options = set(inspect.signature(train_command.run).parameters)
-    assert fields == options - {"mix", "out", "base", "device", "debug"}
+    assert fields == options - {"mix", "out", "base", "teacher", "device", "debug"}
 
 
 def _fake(monkeypatch: pytest.MonkeyPatch, name: str, **members: Any) -> None:
