@@ -179,7 +179,7 @@ def test_examples_round_trip_and_bad_lines_are_named(tmp_path: Path) -> None:
 def test_the_corpus_is_well_formed() -> None:
     rows = corpus.corpus_examples()
     assert len(rows) > 3000
-    assert {row.severity for row in rows} == {SAFE, CONTROVERSIAL, UNSAFE}
+    assert {row.severity for row in rows} == {SAFE, CONTROVERSIAL, UNSAFE, None}  # an attack may be for anything
     for names in (corpus.JAILBREAK_WRAPPERS, corpus.BENIGN_WRAPPERS):
         assert all(line.count("{request}") == 1 for line in corpus.all_lines(names))
     assert all(300 <= len(passage) < 4000 for name in corpus.DOCUMENTS for passage in corpus.passages(name))
