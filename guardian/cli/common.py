@@ -6,8 +6,8 @@ import functools
 import os
 import sys
 import unicodedata
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
@@ -145,10 +145,15 @@ def _os_message(error: OSError) -> str:
     return f"{error.filename}: {what}" if error.filename else what
 
 
-def needs_train(error: ImportError) -> MissingExtra:
-    """What to raise where a package of the extra `train` is missing."""
-    name = error.name or "a package"
-    return MissingExtra("train", f'this needs {name}, which is not installed: pip install "slm-guardian[train]"')
+@contextmanager
+def train_extra() -> Iterator[None]:
+    """Around imports that need the extra `train`: a missing package becomes the line that installs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        name = error.name or "a package"
+        message = f'this needs {name}, which is not installed: pip install "slm-guardian[train]"'
+        raise MissingExtra("train", message) from error
 
 
 def open_guardian(model: str | None, policy: Policy, device: DeviceName) -> Guardian:

@@ -138,11 +138,9 @@ def evaluate(
     no_progress: common.NoProgress = False,
     debug: common.Debug = False,  # noqa: ARG001  # read by @command
 ) -> None:
-    try:
+    with common.train_extra():
         from guardian.cli.progress import Bar
         from guardian.evaluate.runner import Options, run_evaluation
-    except ModuleNotFoundError as error:
-        raise common.needs_train(error) from error
 
     if list_:
         common.console().print(_benchmarks())

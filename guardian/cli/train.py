@@ -71,10 +71,8 @@ def mix(
     if data is None:
         raise ConfigError("data", "give the folder of the raw data by --data or GUARDIAN_DATA")
     _folders(data=data)
-    try:
+    with common.train_extra():
         from guardian.train.mix import build_mix
-    except ModuleNotFoundError as error:
-        raise common.needs_train(error) from error
 
     report = build_mix(data, out, mix=mix, seed=seed, scale=scale, progress=_lines())
     for line in report.table().splitlines():
@@ -146,10 +144,8 @@ def run(
         raise ConfigError("teacher", "give --base or --teacher, not both")
     folder = base or (teacher_folder() if teacher else base_folder())
     _folders(base=folder, mix=mix)
-    try:
+    with common.train_extra():
         from guardian.train.loop import Recipe, train
-    except ModuleNotFoundError as error:
-        raise common.needs_train(error) from error
 
     recipe = Recipe(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     try:
@@ -176,10 +172,8 @@ def refine(
     Example: guardian train refine --run build/run --mix build/mix --out build/mix2
     """
     _folders(run=run, mix=mix)
-    try:
+    with common.train_extra():
         from guardian.train.refine import refine as refined
-    except ModuleNotFoundError as error:
-        raise common.needs_train(error) from error
 
     done = refined(run, mix, out, seed=seed, sentences=sentences, windows=windows, progress=_lines())
     for source, count in done.most_common():
@@ -206,10 +200,8 @@ def teach(
     Example: guardian train teach --run build/teacher --mix build/mix --out build/taught
     """
     _folders(run=run, mix=mix)
-    try:
+    with common.train_extra():
         from guardian.train.teacher import teach as taught
-    except ModuleNotFoundError as error:
-        raise common.needs_train(error) from error
 
     count = taught(run, mix, out, longest=longest, device=device.value, progress=_lines())
     common.tell(f"{count:,} rows taught")
@@ -245,11 +237,9 @@ def export(
     if data is None:
         raise ConfigError("data", "give the folder of the raw data by --data or GUARDIAN_DATA")
     _folders(run=run, mix=mix, data=data)
-    try:
+    with common.train_extra():
         from guardian.train.card import write_card
         from guardian.train.package import package
-    except ModuleNotFoundError as error:
-        raise common.needs_train(error) from error
 
     manifest = package(run, mix, out, data=data, name=name, version=version, progress=_lines())
     this = f"guardian train export --run {run} --mix {mix} --data {data} --out {out} --name {name} --version {version}"

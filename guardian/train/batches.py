@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -113,11 +113,3 @@ def collate(items: Sequence[Encoded], *, pad: int) -> tuple[Tensor, Tensor, Targ
         taught=torch.tensor([item.taught for item in items]),
     )
     return ids, mask, targets
-
-
-def iterate(
-    data: Sequence[Encoded], plan: Sequence[Sequence[int]], *, pad: int, skip: int = 0
-) -> Iterator[tuple[Tensor, Tensor, Targets]]:
-    """Collated batches of a plan, from batch `skip` on."""
-    for batch in plan[skip:]:
-        yield collate([data[index] for index in batch], pad=pad)

@@ -79,9 +79,7 @@ def _teacher(notes: Mapping[str, Any]) -> str:
     if "taught" not in notes:
         return ""
     rows, teacher = notes["taught"]["rows"], notes["taught"]["teacher"]
-    return (
-        f"- Beside the labels it learnt the opinion of a teacher on {rows:,} rows: {teacher}, fine-tuned on the same.\n"
-    )
+    return f"- Beside the labels it learnt the opinion of a teacher on {rows:,} rows: {teacher}, fine-tuned.\n"
 
 
 def _budgets(manifest: Manifest) -> str:

@@ -121,7 +121,7 @@ def _load(
     key = fingerprint(path, encoder)
     if cache.is_file():
         cached = torch.load(cache, weights_only=False)  # our own file, written below
-        if cached["of"] == key:
+        if isinstance(cached, dict) and cached["of"] == key:
             found: list[Encoded] = cached["rows"]
             return found
     progress(f"encoding {path.name}")

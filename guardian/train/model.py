@@ -26,6 +26,7 @@ HEADS: dict[str, tuple[tuple[str, ...], str]] = {
     "response_severity": (("safe", "controversial", "unsafe"), "softmax"),
     "refusal": (("answer", "refusal"), "softmax"),
 }
+# seeds 7.4; a teacher's opinion is richer than a 0/1 label and, as in Hinton et al. (section 2), weighs more.
 LOSS_WEIGHTS = {
     "severity": 1.0,
     "hazard": 0.5,
@@ -118,7 +119,7 @@ def _opinion_logits(logits: Tensor) -> Tensor:
 
 
 def total_loss(parts: dict[str, Tensor]) -> Tensor:
-    """The weighted sum of seeds 7.4."""
+    """The weighted sum over the heads (LOSS_WEIGHTS)."""
     return torch.stack([LOSS_WEIGHTS[name] * part for name, part in parts.items()]).sum()
 
 

@@ -37,8 +37,8 @@ from guardian.verdict import Stage
 Progress = Callable[[str], None]
 Floats = calibrate.Floats
 
-# Budgets the model is meant to be used at, of ordinary text: touchy but honest text alarms two to four times as often
-# (docs/evaluation.md). An attack is an accusation, and a document is long: these bear less.
+# Budgets the model is meant to be used at, of ordinary text; what touchy but honest text costs at them stands in the
+# evaluation report. An attack is an accusation, and a document is long: these bear less.
 DEFAULT_FPRS = {
     Stage.PROMPT: {"harm": 0.02, "jailbreak": 0.01, "injection": 0.01},
     Stage.DOCUMENT: {"harm": 0.01, "injection": 0.01, "jailbreak": 0.01},
