@@ -163,7 +163,7 @@ def refine(
     mix: MixFolder,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the second mixture goes.")],
     sentences: Annotated[int, typer.Option(min=0, help="Benign sentences mined for words the model fears.")] = 3000,
-    windows: Annotated[int, typer.Option(min=0, help="Benign document windows mined that alarm it.")] = 1200,
+    windows: Annotated[int, typer.Option(min=0, help="Benign document windows mined that alarm it.")] = 2500,
     seed: Annotated[int, typer.Option(help="For the draw of rows.")] = 13,
     debug: common.Debug = False,  # noqa: ARG001  # read by @command
 ) -> None:

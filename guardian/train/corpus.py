@@ -1,7 +1,7 @@
 """The hand-written corpus: contrast pairs, user traffic, statements, attacks and their honest look-alikes.
 
 Every line was written for this project (Apache-2.0), none was taken from a public data set. Formats: `*.tsv` hold
-`severity<TAB>hazard<TAB>text`, `direct_*.tsv` `label<TAB>kind<TAB>text` (a line break is written \\n), `answers.tsv`
+`severity<TAB>hazard<TAB>text`, `direct_*.tsv` `label<TAB>kind<TAB>text` (a line break is written \\n), `answers*.tsv`
 `severity<TAB>refusal<TAB>hazard<TAB>prompt<TAB>answer`; the text files hold one item a line; `injections*.txt` hold
 `goal<TAB>text`; `documents_*.txt` hold passages of many lines, parted by lines of `%%`.
 """
@@ -27,13 +27,13 @@ REQUESTS = (
     *(f"plain_{letter}.tsv" for letter in "abcdefghijklmnop"),
 )
 DIRECT = ("direct_a.tsv", "direct_b.tsv")
-ANSWERS = "answers.tsv"
+ANSWERS = ("answers.tsv", "answers_b.tsv")
 STATEMENTS = ("statements.tsv", "statements_b.tsv")
 JAILBREAK_WRAPPERS = ("jailbreak_wrappers.txt", "jailbreak_wrappers_b.txt")
 BENIGN_WRAPPERS = ("benign_wrappers.txt", "benign_wrappers_b.txt")
 INJECTIONS = ("injections.txt", *(f"injections_{letter}.txt" for letter in "bcdefg"))
 DOCUMENT_BENIGN = ("document_benign.txt", "document_benign_b.txt", "document_benign_c.txt")
-DOCUMENTS = tuple(f"documents_{letter}.txt" for letter in "abcdefg")
+DOCUMENTS = tuple(f"documents_{letter}.txt" for letter in "abcdefghi")
 
 
 @cache
@@ -91,21 +91,21 @@ def direct(name: str) -> list[Example]:
     return found
 
 
-def answers() -> list[Example]:
+def answers(name: str) -> list[Example]:
     """An assistant's answers, with the prompt as context."""
     hazards = {hazard.value for hazard in HAZARDS}
     found: list[Example] = []
-    for number, line in enumerate(lines(ANSWERS), 1):
+    for number, line in enumerate(lines(name), 1):
         parts = line.split("\t")
         known = len(parts) == 5 and parts[0] in _SEVERITY and parts[1] in {"0", "1"} and parts[2] in {*hazards, "-"}
         if not known or not parts[3].strip() or not parts[4].strip():
             raise ConfigError(
-                f"corpus.{ANSWERS}", f"line {number} is not severity<TAB>refusal<TAB>hazard<TAB>prompt<TAB>answer"
+                f"corpus.{name}", f"line {number} is not severity<TAB>refusal<TAB>hazard<TAB>prompt<TAB>answer"
             )
         severity, prompt, answer = _SEVERITY[parts[0]], parts[3], parts[4].replace("\\n", "\n")
         found.append(
             Example(
-                id=f"{SOURCE}/{ANSWERS}/{number}",
+                id=f"{SOURCE}/{name}/{number}",
                 stage=Stage.RESPONSE,
                 text=answer,
                 source=SOURCE,
@@ -127,7 +127,7 @@ def corpus_examples() -> list[Example]:
         twins = labelled(name, Stage.DOCUMENT)
         found.extend(row if index % 2 else twin for index, (row, twin) in enumerate(zip(rows, twins, strict=True)))
     found.extend(example for name in DIRECT for example in direct(name))
-    found.extend(answers())
+    found.extend(example for name in ANSWERS for example in answers(name))
     for number, text in enumerate(lines("trigger_benign.txt"), 1):
         found.append(_benign(f"{SOURCE}/trigger_benign/{number}", Stage.PROMPT, text))
     for name in DOCUMENT_BENIGN:

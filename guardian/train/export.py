@@ -32,6 +32,9 @@ from guardian.train.model import GuardianMini, GuardianMiniConfig
 GRAPHS = {"fp32": "model.fp32.onnx", "fp16": "model.fp16.onnx", "int8": "model.int8.onnx"}
 FP32_TOLERANCE = 1e-3  # largest |logit| difference to torch
 FP16_TOLERANCE = 1e-2  # largest |p| difference to fp32
+# What leaves the activation of the first layers has outliers, and int8 keeps one scale for a whole tensor: these three
+# in fp32 cost 5 MB and halve the error of the scores (0.21 -> 0.12 on the logit of injection).
+_OUTLIERS = tuple(f"layer.{layer}/output/dense/MatMul" for layer in range(3))
 
 
 class GuardianOnnxConfig(TextEncoderOnnxConfig):  # type: ignore[misc]  # optimum is untyped
@@ -85,12 +88,13 @@ def export(weights: Path, out: Path, *, progress: Callable[[str], None] = lambda
     fused.convert_float_to_float16(keep_io_types=True)
     fused.save_model_to_file(str(out / GRAPHS["fp16"]))
     progress("int8")
-    heads = [node.name for node in fused.model.graph.node if "logits" in node.output]  # small, and all else hangs on it
+    nodes = fused.model.graph.node
+    exact = [node.name for node in nodes if "logits" in node.output or node.name.endswith(_OUTLIERS)]
     quantize_dynamic(
         out / GRAPHS["fp32"],
         out / GRAPHS["int8"],
         weight_type=QuantType.QInt8,
-        nodes_to_exclude=heads,
+        nodes_to_exclude=exact,
         per_channel=True,
         extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
     )

@@ -179,37 +179,55 @@ def takeovers(requests: Sequence[str], frames: Sequence[str], count: int, rng: r
 def document_windows(hosts: Sequence[str], needles: Needles, count: int, rng: random.Random) -> Iterator[Example]:
     """Windows as the runtime will cut them: plain, with a neutral control, an injection, or a harmful passage.
 
-    Some hosts are short: there the needle is most of what is read, which teaches it with fewer tokens.
+    Every other host of an injection comes again without it, so that the host says nothing.
     """
-    for number in range(count if hosts else 0):
-        kind = rng.choices(("plain", "neutral", "injection", "harmful"), (0.36, 0.20, 0.28, 0.16))[0]
-        length = rng.randint(60, 400) if rng.random() < 0.4 else rng.randint(200, 1150)
-        text, hazards = cut(rng.choice(hosts), length, rng), None
-        if rng.random() < 0.15:
-            text = f"{cut(rng.choice(hosts), length // 2, rng)}\n\n{text[: length // 2]}"
-        if rng.random() < 0.3:
-            text = markup.render(text, rng)
-        if kind == "neutral" and needles.neutral:
-            text = insert(text, cut(rng.choice(needles.neutral), 500, rng), rng)
-        elif kind == "injection" and needles.injections:
-            text = _with_injection(text, rng.choice(needles.injections), rng)
-        elif kind == "harmful" and needles.harmful:
-            passage = rng.choice(needles.harmful)
-            hazards = passage.hazards
-            text = _with_passage(text, passage.text, rng)
-        else:
-            kind = "plain"
-        yield Example(
-            id=f"{SOURCE}/document/{kind}/{number}",
-            stage=Stage.DOCUMENT,
-            text=text,
-            source=SOURCE,
-            context=task_of(rng),
-            severity=None if kind == "injection" else (UNSAFE if kind == "harmful" else SAFE),
-            hazards=hazards,
-            jailbreak=0 if kind in {"plain", "neutral"} else None,  # in a document a jailbreak is an injection
-            injection=None if kind == "harmful" else int(kind == "injection"),
-        )
+    made = 0
+    while hosts and made < count:
+        host = _host(hosts, rng)
+        kind = rng.choices(_KINDS, _KIND_WEIGHTS)[0]
+        yield _document(kind, made, host, needles, rng)
+        made += 1
+        if kind == "injection" and made < count and rng.random() < 0.5:
+            yield _document(rng.choice(("plain", "neutral")), made, host, needles, rng)
+            made += 1
+
+
+_KINDS = ("plain", "neutral", "injection", "harmful")
+_KIND_WEIGHTS = (0.29, 0.17, 0.34, 0.20)
+
+
+def _host(hosts: Sequence[str], rng: random.Random) -> str:
+    """Some hosts are short: there a needle is most of what is read, which teaches it with fewer tokens."""
+    length = rng.randint(60, 400) if rng.random() < 0.4 else rng.randint(200, 1150)
+    text = cut(rng.choice(hosts), length, rng)
+    if rng.random() < 0.15:
+        text = f"{cut(rng.choice(hosts), length // 2, rng)}\n\n{text[: length // 2]}"
+    return markup.render(text, rng) if rng.random() < 0.3 else text
+
+
+def _document(kind: str, number: int, host: str, needles: Needles, rng: random.Random) -> Example:
+    text, hazards = host, None
+    if kind == "neutral" and needles.neutral:
+        text = insert(host, cut(rng.choice(needles.neutral), 500, rng), rng)
+    elif kind == "injection" and needles.injections:
+        text = _with_injection(host, rng.choice(needles.injections), rng)
+    elif kind == "harmful" and needles.harmful:
+        passage = rng.choice(needles.harmful)
+        hazards = passage.hazards
+        text = _with_passage(host, passage.text, rng)
+    else:
+        kind = "plain"
+    return Example(
+        id=f"{SOURCE}/document/{kind}/{number}",
+        stage=Stage.DOCUMENT,
+        text=text,
+        source=SOURCE,
+        context=task_of(rng),
+        severity=None if kind == "injection" else (UNSAFE if kind == "harmful" else SAFE),
+        hazards=hazards,
+        jailbreak=0 if kind in {"plain", "neutral"} else None,  # in a document a jailbreak is an injection
+        injection=None if kind == "harmful" else int(kind == "injection"),
+    )
 
 
 def _with_injection(host: str, injection: str, rng: random.Random) -> str:

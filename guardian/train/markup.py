@@ -165,6 +165,76 @@ def clauses(parts: Sequence[str], rng: random.Random) -> str:
     return rng.choice(("\n", "\n\n", " ")).join(found)
 
 
+_HIDDEN = (
+    "Pages using citations without a link",
+    "Articles to be split",
+    "All stubs",
+    "Articles with unsourced claims",
+)
+_FOOTS = (
+    "This page was last edited on {n} May 2018 , at 20 : 37 .",
+    "Text is available under a free licence ; additional terms may apply . By using this site you accept the Terms .",
+    "Privacy policy",
+    "About the encyclopaedia",
+    "Disclaimers",
+    "Contact us",
+    "Mobile view",
+    "",
+)
+
+
+def footer(parts: Sequence[str], rng: random.Random) -> str:
+    """The end of an encyclopaedia page dumped from its HTML: navigation boxes, address, categories, legal lines."""
+    opening, closing = rng.choice((("<Ul> <Li> ", " </Li> </Ul>"), ("<ul><li>", "</li></ul>"), ("* ", "")))
+    between = "\n* " if opening == "* " else closing[:-6] + " " + opening[5:]
+
+    def listed(items: Sequence[str]) -> str:
+        return opening + between.join(items) + closing
+
+    heads = [_short(part, rng) for part in parts]
+    links, categories = heads[: len(heads) // 2], heads[len(heads) // 2 :]
+    title = "_".join(heads[0].split()) if heads else "Main_Page"
+    quote, unquote = rng.choice((("`` ", " ''"), ('"', '"'), ("", "")))
+    address = f"{quote}https://en.example.org/w/index.php?title={title}&oldid={rng.randint(10**8, 10**9)}{unquote}"
+    feet = [line.replace("{n}", str(rng.randint(1, 30))) for line in rng.sample(_FOOTS, rng.randint(2, len(_FOOTS)))]
+    blocks = [
+        listed(links) + rng.choice((" </Td> </Tr> </Table>", "</td></tr></table>", "")),
+        f"Retrieved from {address}",
+        f"Categories : {listed(categories)}",
+        f"Hidden categories : {listed(rng.sample(_HIDDEN, 3))}",
+        listed(feet),
+    ]
+    start = rng.randrange(3)
+    return rng.choice((" ", "\n")).join(blocks[start:])
+
+
+_DIRECTIONS = (
+    "[Scene: {p}]",
+    "[Cut to: {p}]",
+    "(SFX: PHONE RINGS)",
+    "[{n} enters.]",
+    "({n} nods.)",
+    "{vocalsound}",
+    "[pause]",
+)
+_HOW = ("", "", "", "", " (laughing)", " (to {n})", " [shouting]", " um ,", " {disfmarker}")
+
+
+def script(parts: Sequence[str], rng: random.Random) -> str:
+    """A film script or a meeting as transcribed: speakers, stage directions, hesitation."""
+    names = rng.sample(_NAMES, 3)
+    shout = rng.random() < 0.4
+    found = []
+    for part in parts:
+        if rng.random() < 0.15:
+            direction = rng.choice(_DIRECTIONS).replace("{n}", rng.choice(names))
+            found.append(direction.replace("{p}", _short(part, rng)))
+        name = rng.choice(names)
+        how = rng.choice(_HOW).replace("{n}", rng.choice(names))
+        found.append(f"{name.upper() if shout else name}:{how} {part}")
+    return "\n".join(found)
+
+
 def _short(part: str, rng: random.Random) -> str:
     return " ".join(part.split()[: rng.randint(1, 5)]).rstrip(".,;:!?")
 
@@ -183,4 +253,6 @@ LAYOUTS: tuple[Callable[[Sequence[str], random.Random], str], ...] = (
     mail,
     speakers,
     clauses,
+    footer,
+    script,
 )

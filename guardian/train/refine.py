@@ -180,7 +180,7 @@ def mined(hosts: Sequence[str], words: Sequence[str], count: int, rng: random.Ra
 
 
 def hard_windows(
-    model: GuardianMini, encoder: Encoder, hosts: Sequence[str], count: int, rng: random.Random, *, drawn: int = 8000
+    model: GuardianMini, encoder: Encoder, hosts: Sequence[str], count: int, rng: random.Random, *, drawn: int = 16_000
 ) -> list[Example]:
     """The benign document windows, of `drawn`, that score highest for harm or injection: at most `count`, over 0.1."""
     none = generate.Needles((), (), ())
@@ -213,7 +213,7 @@ def refine(
     *,
     seed: int = 13,
     sentences: int = 3000,
-    windows: int = 1200,
+    windows: int = 2500,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Counter[str]:
     """Write a second mixture to `out` from the mixture `mix` and a model trained on it; returns what was relabelled.

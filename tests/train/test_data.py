@@ -193,10 +193,10 @@ def test_the_corpus_is_well_formed() -> None:
         (lambda: corpus.labelled("x.tsv", Stage.PROMPT), "unsafe\tno hazard\ttext"),
         (lambda: corpus.direct("x.tsv"), "hostile\tleak\ttext"),
         (lambda: corpus.direct("x.tsv"), "attack\tleak\t "),
-        (corpus.answers, "safe\t\t-\tprompt\tanswer"),
-        (corpus.answers, "safe\t01\t-\tprompt\tanswer"),
-        (corpus.answers, "safe\t0\t-\tprompt\t "),
-        (corpus.answers, "safe\t0\tno hazard\tprompt\tanswer"),
+        (lambda: corpus.answers("x.tsv"), "safe\t\t-\tprompt\tanswer"),
+        (lambda: corpus.answers("x.tsv"), "safe\t01\t-\tprompt\tanswer"),
+        (lambda: corpus.answers("x.tsv"), "safe\t0\t-\tprompt\t "),
+        (lambda: corpus.answers("x.tsv"), "safe\t0\tno hazard\tprompt\tanswer"),
     ],
 )
 def test_a_bad_line_of_the_corpus_is_named(
@@ -213,7 +213,7 @@ def test_attacks_of_the_corpus_are_attacks_and_their_look_alikes_are_not() -> No
     assert {(e.injection, e.jailbreak, e.severity) for e in pasted} == {(1, None, None), (0, 0, SAFE)}
     assert any("\n" in e.text for e in pasted)
     assert not any("\\n" in e.text for e in pasted)
-    answers = corpus.answers()
+    answers = [e for name in corpus.ANSWERS for e in corpus.answers(name)]
     assert {(e.response_severity, e.refusal) for e in answers} == {(SAFE, 0), (SAFE, 1), (UNSAFE, 0)}
     assert all(e.stage is Stage.RESPONSE and e.context and e.severity is None for e in answers)
 
