@@ -284,7 +284,7 @@ def _agreement(results: Results) -> Iterator[Block]:
 
 def _cuts(results: Results) -> list[str]:
     cuts = [f"{results.limit:,} rows of each benchmark"] if results.limit else []
-    return [*cuts, f"{results.heldout_limit:,} of each held-out set"] if results.heldout_limit else cuts
+    return [*cuts, f"{results.heldout_limit:,} of each held-out or attack set"] if results.heldout_limit else cuts
 
 
 def _provenance(results: Results) -> Iterator[Block]:

@@ -22,6 +22,7 @@ from guardian.evaluate.benchmarks import (
     POOLED,
     REGISTRY,
     Benchmark,
+    Measure,
     Row,
     benchmark_of,
     find_file,
@@ -51,10 +52,10 @@ class Options:
 
     train: the mix's training rows for TF-IDF. heldout: the mix's held-out rows (adds the heldout_* benchmarks).
     injections: the sentences inserted in long documents. limit: at most so many rows of each benchmark, drawn by
-    hash. heldout_limit: the same for the held-out rows (default: limit), where calibration error and the difference
-    between versions are so small that a few hundred rows only show noise. trials and documents: see
-    `depth.run_depth`. backend: what the guardian scores with, for the long documents (default: `guardian.backend`).
-    compare_on: the benchmarks that compared versions run on (default: all).
+    hash. heldout_limit: the same for the held-out rows and for attacks (default: limit), where calibration error, the
+    difference between versions and recall at 1 % false positives only show noise in a few hundred rows. trials and
+    documents: see `depth.run_depth`. backend: what the guardian scores with, for the long documents (default:
+    `guardian.backend`). compare_on: the benchmarks that compared versions run on (default: all).
     """
 
     train: Path | None = None
@@ -145,6 +146,7 @@ def _chosen(
     names: Sequence[str] | None, data: Path, opts: Options, skipped: list[Skipped]
 ) -> list[tuple[Benchmark, list[Row]]]:
     chosen = []
+    many = opts.heldout_limit or opts.limit
     for benchmark in REGISTRY.values() if names is None else map(benchmark_of, names):
         try:
             find_file(data, benchmark.file)
@@ -153,10 +155,10 @@ def _chosen(
                 raise
             skipped.append(Skipped(name=benchmark.name, reason=str(error)))
             continue
-        chosen.append((benchmark, limited(load(benchmark, data), opts.limit)))
+        limit = many if benchmark.measure is Measure.ATTACK else opts.limit
+        chosen.append((benchmark, limited(load(benchmark, data), limit)))
     if opts.heldout is not None:
-        limit = opts.heldout_limit or opts.limit
-        held = [(b, limited(load(b, data), limit)) for b in mix_benchmarks(opts.heldout.absolute())]
+        held = [(b, limited(load(b, data), many)) for b in mix_benchmarks(opts.heldout.absolute())]
         chosen += [(b, rows) for b, rows in held if rows]
         if not any(rows for _, rows in held):
             raise ConfigError("heldout", f"{opts.heldout} has no row with a label that is known here")

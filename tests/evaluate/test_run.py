@@ -226,7 +226,7 @@ def test_held_out_rows_have_a_limit_of_their_own(guardian: Guardian, data: Path,
     assert (sizes["notinject"], sizes["heldout_harm"]) == (2, 8)
     report.write_report(cut, tmp_path, with_plots=False)
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "at most 2 rows of each benchmark and 8 of each held-out set" in text
+    assert "at most 2 rows of each benchmark and 8 of each held-out or attack set" in text
     same = _quick(guardian, data, tmp_path, ["notinject"], heldout=held_out, limit=2)
     assert {b.rows for b in same.benchmarks} == {2}
 
