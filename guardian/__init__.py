@@ -12,6 +12,7 @@ the first check.
 from __future__ import annotations
 
 # The decorator `guard` must be bound after the module `guardian.guard` was imported, which would else take its name.
+from guardian.conversation import Conversation
 from guardian.decorator import guard
 from guardian.errors import (
     BackendError,
@@ -30,15 +31,22 @@ from guardian.errors import (
     ModelError,
 )
 from guardian.guard import Guardian
+from guardian.hooks import Check, Hook
+from guardian.messages import last_user_text, redact_messages
 from guardian.policy import Policy, Rule, StageRules
+from guardian.record import LogRecorder, Outage, Record, Recorder
+from guardian.rules import Allowed, CustomRule
 from guardian.scoring.backend import Backend, Piece
 from guardian.scoring.fake import ScriptedBackend
+from guardian.stream import AsyncGuardedStream, GuardedStream, StreamGuard
 from guardian.taxonomy import Attack, Hazard, Severity
 from guardian.thresholds import Thresholds
 from guardian.verdict import Action, Coverage, Finding, ModelRef, PolicyRef, Span, Stage, Verdict
 
 __all__ = [
     "Action",
+    "Allowed",
+    "AsyncGuardedStream",
     "Attack",
     "Backend",
     "BackendError",
@@ -47,31 +55,43 @@ __all__ = [
     "BlockedPrompt",
     "BlockedResponse",
     "BlockedTool",
+    "Check",
     "ConfigError",
+    "Conversation",
     "Coverage",
+    "CustomRule",
     "Finding",
     "GuardOverloaded",
     "GuardTimeout",
     "GuardUnavailable",
+    "GuardedStream",
     "Guardian",
     "GuardianError",
     "Hazard",
+    "Hook",
     "InputError",
+    "LogRecorder",
     "MissingExtra",
     "ModelError",
     "ModelRef",
+    "Outage",
     "Piece",
     "Policy",
     "PolicyRef",
+    "Record",
+    "Recorder",
     "Rule",
     "ScriptedBackend",
     "Severity",
     "Span",
     "Stage",
     "StageRules",
+    "StreamGuard",
     "Thresholds",
     "Verdict",
     "guard",
+    "last_user_text",
+    "redact_messages",
 ]
 
 __version__ = "0.1.0"

@@ -7,20 +7,21 @@ and only those that could matter in the end are kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
 from guardian.errors import BackendError
-from guardian.policy import Decision, Policy, action_of_harm, decide, floors
+from guardian.policy import Decision, Policy, action_of_harm, decide, floors, subject
 from guardian.reply.templates import reply_for
 from guardian.scoring.backend import SCORES, Backend, Piece, Scores
-from guardian.spans import Part, sentences, spans_of
+from guardian.spans import Part, merged, sentences, spans_of
 from guardian.taxonomy import ATTACKS
 from guardian.text.normalize import View, views
-from guardian.verdict import Action, Coverage, Span, Stage, Verdict
+from guardian.text.windows import merge_spans
+from guardian.verdict import Action, Coverage, Finding, Span, Stage, Verdict
 
 BATCH = 64
 """Most pieces a backend is asked to score at once."""
@@ -61,6 +62,8 @@ class Tally:
     scores: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SCORES, 0.0))
     suspects: list[Part] = field(default_factory=list)
     """Windows that can trigger something: over the least threshold there is for any length of text."""
+    custom: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """By finding of a custom rule, where in the job's text it found something."""
 
     def add(self, part: Part) -> None:
         for name, score in part.scores.items():
@@ -88,31 +91,71 @@ def judge(
     scorer = Scorer(backend, proceed)
     floors_of = {stage: floors(policy, stage, backend.thresholds) for stage in {job.stage for job in jobs}}
     tallies = [Tally(job, floors_of[job.stage], scanned=_reach(job, policy)) for job in jobs]
-    for (tally, part), scores in scorer.run(_windows(tallies, backend)):
+    for (tally, part), scores in scorer.run(_windows(tallies, policy, backend, proceed)):
         tally.add(part.scored(scores))
     decisions = [_decision(tally, policy, backend) for tally in tallies]
     spans = _spans(tallies, decisions, scorer, policy)
+    judged = [
+        _without_allowed(tally, decision, found, policy, backend)
+        for tally, decision, found in zip(tallies, decisions, spans, strict=True)
+    ]
     timings = {"score": scorer.seconds * 1e3, "total": (perf_counter() - began) * 1e3}
     return [
         _verdict(tally, decision, found, policy, backend, timings)
-        for tally, decision, found in zip(tallies, decisions, spans, strict=True)
+        for tally, (decision, found) in zip(tallies, judged, strict=True)
     ]
 
 
-def _decision(tally: Tally, policy: Policy, backend: Backend) -> Decision:
-    passages = [part.scores for part in tally.suspects]
-    stage, thresholds = tally.job.stage, backend.thresholds
-    return decide(policy, stage, tally.scores, thresholds, tally.windows, tally.complete, passages)
+def _decision(tally: Tally, policy: Policy, backend: Backend, excused: Collection[str] | None = None) -> Decision:
+    actions = {rule.finding: rule.action for rule in policy.rules}
+    return decide(
+        policy,
+        tally.job.stage,
+        tally.scores,
+        backend.thresholds,
+        tally.windows,
+        tally.complete,
+        passages=[part.scores for part in tally.suspects],
+        custom=[
+            Finding(name=name, score=float(bool(ranges)), threshold=1.0, triggered=bool(ranges), action=actions[name])
+            for name, ranges in tally.custom.items()
+        ],
+        excused=excused,
+    )
+
+
+def _without_allowed(
+    tally: Tally, decision: Decision, spans: tuple[Span, ...], policy: Policy, backend: Backend
+) -> tuple[Decision, tuple[Span, ...]]:
+    """What is left of a decision and its spans without what is on the policy's allow-list."""
+    text = tally.job.text
+    entries = [entry for entry in policy.allow if entry.at(tally.job.stage)]
+    triggered = {finding.name for finding in decision.findings if finding.triggered}
+    if not entries or not triggered:
+        return decision, spans
+    if any(entry.covers(text, 0, len(text)) for entry in entries):
+        return _decision(tally, policy, backend, excused=triggered), ()
+    kept = tuple(s for s in spans if not any(entry.covers(text, s.start, s.end) for entry in entries))
+    if len(kept) == len(spans):
+        return decision, spans
+    gone = {subject(span.hazard) for span in spans} - {subject(span.hazard) for span in kept}
+    return _decision(tally, policy, backend, excused={name for name in triggered if subject(name) in gone}), kept
 
 
 def _reach(job: Job, policy: Policy) -> int:
     return min(len(job.text), policy.max_chars or len(job.text))
 
 
-def _windows(tallies: Iterable[Tally], backend: Backend) -> Iterator[tuple[tuple[Tally, Part], tuple[Piece, ...]]]:
-    """Every window of every view of every text, made as it is asked for. Counts those of the plain text."""
+def _windows(
+    tallies: Iterable[Tally], policy: Policy, backend: Backend, proceed: Callable[[], None]
+) -> Iterator[tuple[tuple[Tally, Part], tuple[Piece, ...]]]:
+    """Every window of every view of every text, made as it is asked for. Counts those of the plain text.
+
+    On the way custom rules read every view as a whole.
+    """
     for tally in tallies:
         plain, *others = views(tally.job.text[: tally.scanned])
+        _apply_rules(tally, (plain, *others), policy, proceed)
         for start, end in backend.windows(plain.text):
             tally.windows += 1
             if not plain.text[start:end].isspace():
@@ -121,6 +164,20 @@ def _windows(tallies: Iterable[Tally], backend: Backend) -> Iterator[tuple[tuple
             for start, end in backend.windows(view.text):
                 if _differs(view, start, end, tally.job.text):
                     yield _request(tally, Part(view, start, end))
+
+
+def _apply_rules(tally: Tally, readings: Sequence[View], policy: Policy, proceed: Callable[[], None]) -> None:
+    """Note where custom rules find something: in the caller's own string, and in what is behind its disguises."""
+    stage, text = tally.job.stage, tally.job.text[: tally.scanned]
+    source = View("source", text, None)
+    for rule in policy.rules:
+        if not rule.at(stage):
+            continue
+        ranges: list[tuple[int, int]] = []
+        for view in (source, *(view for view in readings if view.text != text)):
+            proceed()
+            ranges += [view.source_span(start, end) for start, end in rule.ranges(view.text, stage)]
+        tally.custom[rule.finding] = merge_spans(ranges)
 
 
 def _request(tally: Tally, part: Part) -> tuple[tuple[Tally, Part], tuple[Piece, ...]]:
@@ -212,7 +269,7 @@ def _spans(
         )
         for (index, part), scores in scorer.run(requests):
             narrowed[index].append(part.scored(scores))
-    return [
+    of_model = [
         spans_of(
             limits[index],
             decision.findings,
@@ -222,6 +279,13 @@ def _spans(
         )
         for index, decision in enumerate(decisions)
     ]
+    return [merged((*spans, *_custom_spans(tally))) for tally, spans in zip(tallies, of_model, strict=True)]
+
+
+def _custom_spans(tally: Tally) -> Iterator[Span]:
+    for name, ranges in tally.custom.items():
+        for start, end in ranges:
+            yield Span(start=start, end=end, hazard=name, score=1.0)
 
 
 def _verdict(

@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event, Lock
 from types import TracebackType
 from typing import Any, Self
 
 from guardian import messages as chat
+from guardian.conversation import Conversation, Verdicts
 from guardian.documents import read_document
 from guardian.errors import ConfigError, GuardTimeout, GuardUnavailable, InputError
 from guardian.flow import Job, judge
+from guardian.hooks import Check, Hook
 from guardian.policy import Policy, floors
+from guardian.record import RecorderLike, Recorders
 from guardian.scoring.backend import SCORES, Backend, Device
+from guardian.stream import AsyncGuardedStream, GuardedStream, OnBlock, StreamGuard, TextFeed
 from guardian.taxonomy import Severity
+from guardian.text.holdback import HOLDBACK
 from guardian.verdict import Action, Coverage, ModelRef, Stage, Verdict
 from guardian.workers import Workers
 
 log = logging.getLogger("guardian")
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What checks are made under: it changes from call to call, the guard does not."""
+
+    policy: Policy
+    tenant: str | None = None
+    conversation: Conversation | None = None
+    memory: Verdicts | None = None
+
+
+# Guards are few and scopes nest: the innermost one of a guard is looked for from the end.
+_SCOPES: ContextVar[tuple[tuple[object, _Scope], ...]] = ContextVar("guardian_scopes", default=())
 
 
 class Guardian:
@@ -35,6 +59,9 @@ class Guardian:
     All raise InputError for what is not text, GuardUnavailable where no verdict could be given and the policy fails
     closed, ModelError and MissingExtra where the model cannot be loaded, and ConfigError where the policy asks for what
     the model cannot give. With a `timeout_s` in the policy, a check answers within that time or raises GuardTimeout.
+
+    `hooks` are called around every check, in order; `recorders` are told of every decision and outage, and never break
+    a call (`guardian.record`).
     """
 
     def __init__(
@@ -44,10 +71,15 @@ class Guardian:
         policy: Policy | None = None,
         device: Device = "auto",
         backend: Backend | None = None,
+        hooks: Iterable[Hook] = (),
+        recorders: Iterable[RecorderLike] = (),
     ) -> None:
         if backend is not None and model is not None:
             raise ConfigError("backend", "give a model or a backend, not both")
-        self._policy = policy or Policy()
+        self._scope = _Scope(policy or Policy())
+        self._hooks = tuple(hooks)
+        self._recorders = Recorders(recorders)
+        self._remembered = Verdicts()
         self._model = model
         self._device = device
         self._backend: Backend | None = None
@@ -77,15 +109,18 @@ class Guardian:
 
         Messages are mappings with `role` and `content` (a string or a list of parts), as the common APIs have them.
         User turns are checked as prompts, each and the last few together, results of tools as tool results; what the
-        application and the model wrote is trusted. The verdict is the gravest; each span names its `message`.
+        application and the model wrote is trusted. The verdict is the gravest; each span names its `message`. What came
+        before under the same policy is remembered, not scanned again.
         """
-        conversation = chat.parse(messages)
-        return chat.combined(conversation, self._run(chat.jobs_of(conversation, self.policy)), self.policy)
+        conversation, scope = chat.parse(messages), self._remembering()
+        verdicts = self._run(chat.jobs_of(conversation, scope.policy), scope)
+        return chat.combined(conversation, verdicts, scope.policy)
 
     async def acheck_messages(self, messages: Sequence[Mapping[str, Any]]) -> Verdict:
         """Check a conversation before it goes to the model; see `check_messages`."""
-        conversation = chat.parse(messages)
-        return chat.combined(conversation, await self._arun(chat.jobs_of(conversation, self.policy)), self.policy)
+        conversation, scope = chat.parse(messages), self._remembering()
+        verdicts = await self._arun(chat.jobs_of(conversation, scope.policy), scope)
+        return chat.combined(conversation, verdicts, scope.policy)
 
     def check_response(self, prompt: str, response: str) -> Verdict:
         """Check a model's answer, read against the prompt it answers. Spans count in the answer."""
@@ -94,6 +129,14 @@ class Guardian:
     async def acheck_response(self, prompt: str, response: str) -> Verdict:
         """Check a model's answer, read against the prompt it answers. Spans count in the answer."""
         return (await self._arun([_answer(prompt, response)]))[0]
+
+    def check_responses(self, prompt: str, responses: Sequence[str]) -> list[Verdict]:
+        """Check several answers to one prompt in shared batches, as an API gives them that is asked for many."""
+        return self._run([_answer(prompt, response) for response in responses])
+
+    async def acheck_responses(self, prompt: str, responses: Sequence[str]) -> list[Verdict]:
+        """Check several answers to one prompt; see `check_responses`."""
+        return await self._arun([_answer(prompt, response) for response in responses])
 
     def check_document(self, document: str | Path, *, task: str | None = None) -> Verdict:
         """Check a document of any length: its text, or the path of a file (text, Markdown, HTML, PDF, DOCX).
@@ -112,6 +155,86 @@ class Guardian:
             document = await self._workers.acall(lambda _: read_document(path).text, Stage.DOCUMENT, None)
         return (await self._arun([_document(document, task)]))[0]
 
+    def check_documents(self, documents: Sequence[str], *, task: str | None = None) -> list[Verdict]:
+        """Check the texts of several documents for one task in shared batches, as retrieval brings them."""
+        return self._run([_document(text, task) for text in documents])
+
+    async def acheck_documents(self, documents: Sequence[str], *, task: str | None = None) -> list[Verdict]:
+        """Check the texts of several documents for one task; see `check_documents`."""
+        return await self._arun([_document(text, task) for text in documents])
+
+    def check_tool_call(self, name: str, arguments: str | Mapping[str, Any]) -> Verdict:
+        """Check a call a model wants to make, before it is made: the tool's name, and its arguments as JSON or mapping.
+
+        It is read as `name(arguments)`, and there spans count.
+        """
+        return self._run([_tool_call(name, arguments)])[0]
+
+    async def acheck_tool_call(self, name: str, arguments: str | Mapping[str, Any]) -> Verdict:
+        """Check a call a model wants to make, before it is made; see `check_tool_call`."""
+        return (await self._arun([_tool_call(name, arguments)]))[0]
+
+    def stream_guard(self, prompt: str = "", *, holdback_chars: int = HOLDBACK, rewrites: bool = True) -> StreamGuard:
+        """A guard over one streamed answer to `prompt`, fed chunk by chunk; see `StreamGuard`.
+
+        At most `holdback_chars` characters are held back: they are what is read together. Less comes sooner and is
+        judged in less context. The policy is that in force now.
+        """
+        scope = self._current
+        return StreamGuard(
+            partial(self._run, scope=scope),
+            partial(self._arun, scope=scope),
+            prompt=_text(prompt, "prompt"),
+            holdback_chars=holdback_chars,
+            rewrites=rewrites,
+        )
+
+    def stream(
+        self, chunks: Iterable[str], *, prompt: str = "", on_block: OnBlock = "raise", holdback_chars: int = HOLDBACK
+    ) -> GuardedStream[str, str]:
+        """The chunks of an answer that may leave, as they are cleared; see `GuardedStream` and `stream_guard`."""
+        feed = TextFeed(self.stream_guard(prompt, holdback_chars=holdback_chars))
+        return GuardedStream(chunks, feed, on_block=on_block)
+
+    def astream(
+        self,
+        chunks: AsyncIterable[str],
+        *,
+        prompt: str = "",
+        on_block: OnBlock = "raise",
+        holdback_chars: int = HOLDBACK,
+    ) -> AsyncGuardedStream[str, str]:
+        """The chunks of an answer that may leave, as they are cleared; see `AsyncGuardedStream` and `stream_guard`."""
+        feed = TextFeed(self.stream_guard(prompt, holdback_chars=holdback_chars))
+        return AsyncGuardedStream(chunks, feed, on_block=on_block)
+
+    @contextmanager
+    def using(
+        self, policy: Policy | None = None, *, tenant: str | None = None, conversation: Conversation | None = None
+    ) -> Iterator[Self]:
+        """Within the block, in this thread or task, check under another policy, for a tenant, in a conversation.
+
+            with guardian.using(guardian.policy.with_overrides({"fpr": 0.001}), tenant="acme"):
+                answer = ask(prompt)
+
+        What is not given stays. Streams keep what was in force when they began. ConfigError where the policy asks for
+        what the model cannot give.
+        """
+        scope = self._current
+        if policy is not None and self._backend is not None:
+            _can_serve(policy, self._backend)
+        scope = replace(
+            scope,
+            policy=policy or scope.policy,
+            tenant=tenant or scope.tenant,
+            conversation=conversation or scope.conversation,
+        )
+        token = _SCOPES.set((*_SCOPES.get(), (self, scope)))
+        try:
+            yield self
+        finally:
+            _SCOPES.reset(token)
+
     def load(self) -> Self:
         """Load the model now rather than at the first check."""
         self._loaded()
@@ -119,8 +242,8 @@ class Guardian:
 
     @property
     def policy(self) -> Policy:
-        """The policy in force; a guard keeps it for life."""
-        return self._policy
+        """The policy in force here: the guard's own, or that of the innermost `using`."""
+        return self._current.policy
 
     @property
     def model(self) -> ModelRef:
@@ -147,26 +270,55 @@ class Guardian:
     ) -> None:
         self.close()
 
-    def _run(self, jobs: Sequence[Job]) -> list[Verdict]:
-        try:
-            return self._workers.call(lambda gone: self._judge(jobs, gone), _stage_of(jobs), self.policy.timeout_s)
-        except GuardUnavailable as outage:
-            return self._let_pass(jobs, outage)
+    @property
+    def _current(self) -> _Scope:
+        return next((scope for guard, scope in reversed(_SCOPES.get()) if guard is self), self._scope)
 
-    async def _arun(self, jobs: Sequence[Job]) -> list[Verdict]:
-        try:
-            return await self._workers.acall(
-                lambda gone: self._judge(jobs, gone), _stage_of(jobs), self.policy.timeout_s
-            )
-        except GuardUnavailable as outage:
-            return self._let_pass(jobs, outage)
+    def _remembering(self) -> _Scope:
+        return replace(self._current, memory=self._remembered)
 
-    def _judge(self, jobs: Sequence[Job], gone: Event) -> list[Verdict]:
+    def _run(self, jobs: Sequence[Job], scope: _Scope | None = None) -> list[Verdict]:
+        scope, stage = scope or self._current, _stage_of(jobs)
+        try:
+            return self._workers.call(partial(self._judge, jobs, scope), stage, scope.policy.timeout_of(stage))
+        except GuardUnavailable as outage:
+            return self._let_pass(jobs, scope, outage)
+
+    async def _arun(self, jobs: Sequence[Job], scope: _Scope | None = None) -> list[Verdict]:
+        scope, stage = scope or self._current, _stage_of(jobs)
+        try:
+            return await self._workers.acall(partial(self._judge, jobs, scope), stage, scope.policy.timeout_of(stage))
+        except GuardUnavailable as outage:
+            return self._let_pass(jobs, scope, outage)
+
+    def _judge(self, jobs: Sequence[Job], scope: _Scope, gone: Event) -> list[Verdict]:
         def proceed() -> None:
             if gone.is_set():
                 raise GuardTimeout(_stage_of(jobs), "nobody waits for this check any more")
 
-        return judge(jobs, self.policy, self._loaded(), proceed)
+        checks = [Check(job.stage, job.text, job.context, scope.tenant) for job in jobs]
+        for hook in self._hooks:
+            for check in checks:
+                hook.before(check)
+        verdicts = self._remembered_or_judged(jobs, scope, proceed)
+        for hook in self._hooks:
+            verdicts = [hook.after(check, v) or v for check, v in zip(checks, verdicts, strict=True)]
+        proceed()
+        for job, verdict in zip(jobs, verdicts, strict=True):
+            if scope.conversation is not None:
+                scope.conversation.note(job, verdict)
+            self._recorders.verdict(verdict, tenant=scope.tenant, text=job.text)
+        return verdicts
+
+    def _remembered_or_judged(self, jobs: Sequence[Job], scope: _Scope, proceed: Callable[[], None]) -> list[Verdict]:
+        found = [_recalled(job, scope) for job in jobs]
+        new = [job for job, verdict in zip(jobs, found, strict=True) if verdict is None]
+        judged = iter(judge(new, scope.policy, self._loaded(), proceed) if new else ())
+        verdicts = [verdict or next(judged) for verdict in found]
+        if scope.memory is not None:
+            for job, verdict in zip(jobs, verdicts, strict=True):
+                scope.memory.put(job, scope.policy, verdict)
+        return verdicts
 
     def _loaded(self) -> Backend:
         backend = self._backend
@@ -180,16 +332,18 @@ class Guardian:
             return self._backend
 
     def _use(self, backend: Backend) -> Backend:
-        for stage in Stage:
-            floors(self.policy, stage, backend.thresholds)  # raises where the model cannot serve this policy
+        _can_serve(self.policy, backend)
         self._backend = backend
         return backend
 
-    def _let_pass(self, jobs: Sequence[Job], outage: GuardUnavailable) -> list[Verdict]:
+    def _let_pass(self, jobs: Sequence[Job], scope: _Scope, outage: GuardUnavailable) -> list[Verdict]:
         """Under fail mode open an outage is a verdict that allows and says that nothing was read; else it is raised."""
-        if any(self.policy.fail_mode[job.stage] == "closed" for job in jobs):
+        policy = scope.policy
+        passed = not any(policy.fail_mode[job.stage] == "closed" for job in jobs)
+        self._recorders.outage(_stage_of(jobs), outage, passed=passed, tenant=scope.tenant)
+        if not passed:
             raise outage
-        log.warning("%s; the policy %r fails open and lets it pass", outage, self.policy.name)
+        log.warning("%s; the policy %r fails open and lets it pass", outage, policy.name)
         model = self._backend.ref if self._backend else ModelRef(name="not loaded", version="", hash="")
         return [
             Verdict(
@@ -200,12 +354,25 @@ class Guardian:
                 scores=dict.fromkeys(SCORES, 0.0),
                 coverage=Coverage(chars=0, total_chars=len(job.text), windows=0, complete=False),
                 model=model,
-                policy=self.policy.ref,
-                shadow=self.policy.shadow,
+                policy=policy.ref,
+                shadow=policy.shadow,
                 would=Action.ALLOW,
             )
             for job in jobs
         ]
+
+
+def _can_serve(policy: Policy, backend: Backend) -> None:
+    for stage in Stage:
+        floors(policy, stage, backend.thresholds)  # raises where the model cannot serve this policy
+
+
+def _recalled(job: Job, scope: _Scope) -> Verdict | None:
+    """The verdict on this text that the conversation or the memory of earlier messages holds."""
+    stopped = scope.conversation.stopped(job) if scope.conversation else None
+    if stopped is not None or scope.memory is None:
+        return stopped
+    return scope.memory.get(job, scope.policy)
 
 
 def _job(text: str, stage: Stage | str, what: str = "text") -> Job:
@@ -223,6 +390,15 @@ def _jobs(texts: Iterable[str], stage: Stage | str) -> list[Job]:
 
 def _answer(prompt: str, response: str) -> Job:
     return Job(_text(response, "response"), Stage.RESPONSE, _text(prompt, "prompt"))
+
+
+def _tool_call(name: str, arguments: str | Mapping[str, Any]) -> Job:
+    if isinstance(arguments, Mapping):
+        try:
+            arguments = json.dumps(arguments, ensure_ascii=False, default=str)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InputError(f"the arguments cannot be written as JSON: {type(error).__name__}") from None
+    return Job(f"{_text(name, 'name')}({_text(arguments, 'arguments')})", Stage.TOOL_CALL)
 
 
 def _document(text: str, task: str | None) -> Job:

@@ -13,10 +13,11 @@ from typing import Any
 
 from guardian.errors import InputError
 from guardian.flow import Job
+from guardian.joined import joined
 from guardian.policy import Policy
-from guardian.reply.templates import reply_for
 from guardian.spans import merged
-from guardian.verdict import Action, Coverage, Finding, Span, Stage, Verdict
+from guardian.text.windows import merge_spans
+from guardian.verdict import Action, Coverage, Span, Stage, Verdict, replaced_ranges
 
 TURNS = 4
 """User turns read as one text as well, so that a request spread over several turns is seen."""
@@ -70,6 +71,47 @@ def message_text(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     parts = [] if content is None else _texts(content, Stage.PROMPT, "content")
     return _SEPARATOR.join(text for _, text in parts if text is not None)
+
+
+def last_user_text(messages: Sequence[Mapping[str, Any]]) -> str:
+    """The text of the last user turn, as far as there is one: what an answer answers, and what documents are for."""
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            return message_text(message)
+    return ""
+
+
+def redact_messages(messages: Sequence[Mapping[str, Any]], verdict: Verdict) -> list[Mapping[str, Any]]:
+    """The messages with the offending spans of `verdict`, which is on them, replaced; unchanged ones are the same."""
+    found: list[Mapping[str, Any]] = []
+    for index, message in enumerate(messages):
+        ranges = verdict.redactions(message=index)
+        content = message.get("content")
+        if ranges and content is not None:
+            message = {**message, "content": _cut_out(content, _Place(), merge_spans(ranges))}
+        found.append(message)
+    return found
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where in the text of a message the next part begins."""
+
+    offset: int = 0
+
+
+def _cut_out(content: Any, place: _Place, ranges: Sequence[tuple[int, int]]) -> Any:
+    """`content` without `ranges`, which count in its texts joined by a line feed."""
+    if isinstance(content, str):
+        start = place.offset
+        place.offset += len(content) + len(_SEPARATOR)
+        return replaced_ranges(content, [(low - start, high - start) for low, high in ranges])
+    if isinstance(content, Mapping):
+        key = "content" if content.get("type") == "tool_result" else "text"
+        if key not in content or (key == "text" and content.get("type", "text") not in _TEXT_PARTS):
+            return content
+        return {**content, key: _cut_out(content[key], place, ranges)}
+    return [_cut_out(part, place, ranges) for part in content]
 
 
 def parse(messages: Sequence[Mapping[str, Any]]) -> Conversation:
@@ -158,37 +200,12 @@ def combined(conversation: Conversation, verdicts: Sequence[Verdict], policy: Po
     To redact takes that every message was read to its end: the verdict does not say how far each was read, so an unread
     end could not be cut out, and the conversation is blocked instead.
     """
-    gravest = max(verdicts, key=lambda v: (v.would, v.severity, v.scores["harm"]))
-    would = gravest.would
-    if would is Action.REDACT and not all(v.coverage.complete for v in verdicts):
-        would = Action.BLOCK
-    if not conversation.complete:
-        would = max(would, policy.on_incomplete)
-    action = Action.ALLOW if policy.shadow else would
-    verdict = gravest.model_copy(
-        update={
-            "action": action,
-            "would": would,
-            "flagged": action is not Action.ALLOW,
-            "severity": max(v.severity for v in verdicts),
-            "scores": {name: max(v.scores[name] for v in verdicts) for name in gravest.scores},
-            "findings": _findings(verdicts),
-            "spans": _spans(conversation, policy, verdicts),
-            "coverage": _coverage(conversation, verdicts),
-            "reply": None,
-        }
-    )
-    return verdict.model_copy(update={"reply": reply_for(verdict)}) if verdict.blocked else verdict
-
-
-def _findings(verdicts: Sequence[Verdict]) -> tuple[Finding, ...]:
-    """Of every name the finding that triggered, or else that with the highest score."""
-    found: dict[str, Finding] = {}
-    for finding in (f for verdict in verdicts for f in verdict.findings):
-        best = found.setdefault(finding.name, finding)
-        if (finding.triggered, finding.action, finding.score) > (best.triggered, best.action, best.score):
-            found[finding.name] = finding
-    return tuple(found.values())
+    least = Action.ALLOW if conversation.complete else policy.on_incomplete
+    read = all(verdict.coverage.complete for verdict in verdicts)
+    if not read and max(verdict.would for verdict in verdicts) is Action.REDACT:
+        least = max(least, Action.BLOCK)
+    spans, coverage = _spans(conversation, policy, verdicts), _coverage(conversation, verdicts)
+    return joined(verdicts, spans=spans, coverage=coverage, least=least)
 
 
 def _coverage(conversation: Conversation, verdicts: Sequence[Verdict]) -> Coverage:

@@ -5,24 +5,38 @@ Everything here is a pure function over immutable values: no model, no clock, no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from guardian._validation import first_problem
 from guardian.errors import ConfigError
-from guardian.taxonomy import ATTACKS, HAZARDS, Hazard, Severity
+from guardian.presets import PRESETS
+from guardian.rules import Allowed, CustomRule
+from guardian.taxonomy import HAZARDS, Hazard, Severity
 from guardian.thresholds import Rate, Threshold, Thresholds
-from guardian.verdict import Action, Finding, PolicyRef, Stage
+from guardian.verdict import ALLOW_LIST, Action, Finding, PolicyRef, Stage
 
 FailMode = Literal["closed", "open"]
+Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+StageSeconds = Mapping[Stage, Seconds | None]
 
 # A hazard explains harm from this share of its score on, and may explain it from that.
 _EXPLAINS = 0.5
 _DOUBTFUL = 0.25
+_HARM = frozenset(("harm", *HAZARDS))
 # From this probability on the third severity is the model's own opinion.
 _CONTROVERSIAL = 0.5
 
@@ -83,6 +97,9 @@ _STAGES: Mapping[str, Any] = {
 }
 _HAZARDS: Mapping[str, Any] = {Hazard.ADVICE: "allow"}
 _FAIL_MODES: Mapping[str, Any] = dict.fromkeys(Stage, "closed")
+# By hand, because pydantic tells of a union what is wrong with each of its members.
+_SECONDS: TypeAdapter[Any] = TypeAdapter(Seconds | None)
+_STAGE_SECONDS: TypeAdapter[Any] = TypeAdapter(StageSeconds)
 
 
 class Policy(_Model):
@@ -101,37 +118,63 @@ class Policy(_Model):
     hazards: Mapping[Hazard, Rule] = Field(default={}, validate_default=True)
     on_incomplete: Action = Field(default=Action.FLAG, description="least action where not all of the text was read")
     fail_mode: Mapping[Stage, FailMode] = Field(default={}, validate_default=True)
-    timeout_s: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
+    timeout_s: Seconds | StageSeconds | None = Field(
+        default=None, description="how long a check may take, everywhere or by stage; None: as long as it takes"
+    )
     max_chars: Annotated[int, Field(ge=1)] | None = Field(default=None, description="characters scanned of one text")
     shadow: bool = Field(default=False, description="decide and report, but always allow")
     refine_spans: bool = Field(default=True, description="narrow offending windows down to sentences")
+    allow: tuple[Allowed, ...] = Field(default=(), description="texts and passages that trigger nothing")
+    rules: tuple[CustomRule, ...] = Field(default=(), description="findings of your own")
 
     @field_validator("stages", mode="before")
     @classmethod
     def _default_stages(cls, value: object) -> object:
-        return _merged(_STAGES, value)
+        return _laid_over(_STAGES, value)
 
     @field_validator("hazards", mode="before")
     @classmethod
     def _default_hazards(cls, value: object) -> object:
-        return _merged(_HAZARDS, value)
+        return _laid_over(_HAZARDS, value)
 
     @field_validator("fail_mode", mode="before")
     @classmethod
     def _default_fail_modes(cls, value: object) -> object:
-        return _merged(_FAIL_MODES, value)
+        return _laid_over(_FAIL_MODES, value)
+
+    @field_validator("timeout_s", mode="wrap")
+    @classmethod
+    def _timeouts(cls, value: object, _: ValidatorFunctionWrapHandler) -> object:
+        return (_STAGE_SECONDS if isinstance(value, Mapping) else _SECONDS).validate_python(value)
+
+    @field_validator("rules")
+    @classmethod
+    def _distinct(cls, rules: tuple[CustomRule, ...]) -> tuple[CustomRule, ...]:
+        if len({rule.name for rule in rules}) < len(rules):
+            raise ValueError("two rules have the same name")
+        return rules
 
     @property
     def ref(self) -> PolicyRef:
         return PolicyRef(name=self.name, version=self.version)
 
+    def timeout_of(self, stage: Stage) -> float | None:
+        """Seconds a check at this stage may take; None: as long as it takes."""
+        return self.timeout_s.get(stage) if isinstance(self.timeout_s, Mapping) else self.timeout_s
+
+    @classmethod
+    def preset(cls, name: str) -> Policy:
+        """The ready-made policy of this name; see `guardian.presets`. ConfigError says which there are."""
+        return cls.from_mapping({"preset": name})
+
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Policy:
-        """A policy from plain values, as a parsed file gives them. ConfigError names the dotted key that is wrong."""
-        if not isinstance(values, Mapping):
-            raise ConfigError("policy", f"must be a table of keys and values, not {type(values).__name__}")
+        """A policy from plain values, as a parsed file gives them. ConfigError names the dotted key that is wrong.
+
+        Under `preset` may stand the name of a ready-made policy, which the other keys are laid over.
+        """
         try:
-            return cls.model_validate(dict(values))
+            return cls.model_validate(_expanded(values))
         except ValidationError as error:
             key, message = first_problem(error)
             raise ConfigError(key or "policy", message) from None
@@ -144,20 +187,55 @@ class Policy(_Model):
         values = _configfile.read(Path(path))
         return cls.from_mapping({} if values is None else values)
 
+    def with_overrides(self, values: Mapping[str, Any]) -> Policy:
+        """This policy with `values`, the keys of a file, laid over it key by key: a tenant's own over the house's.
 
-def _merged(defaults: Mapping[str, Any], given: object) -> object:
-    """`given` laid over `defaults`, mapping by mapping. Anything that is no mapping is left for pydantic to judge."""
+        Entries of `allow` and `rules` are added to those there are. ConfigError names the dotted key that is wrong, in
+        `values`.
+        """
+        given = _expanded(values)
+        lists: dict[str, Any] = {key: given.pop(key) for key in ("allow", "rules") if key in given}
+        added = self.from_mapping(lists)  # on their own, so that an error counts from the first of them
+        base = self.model_dump(exclude={"allow", "rules"})
+        if isinstance(given.get("timeout_s"), Mapping):
+            base["timeout_s"] = {stage: self.timeout_of(stage) for stage in Stage}
+        own = {"allow": (*self.allow, *added.allow), "rules": (*self.rules, *added.rules)}
+        return self.from_mapping(_merged(base, given) | own)
+
+
+def _expanded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values with those of the preset they name beneath them."""
+    if not isinstance(values, Mapping):
+        raise ConfigError("policy", f"must be a table of keys and values, not {type(values).__name__}")
+    own = dict(values)
+    if "preset" not in own:
+        return own
+    name = own.pop("preset")
+    if not isinstance(name, str) or name not in PRESETS:
+        raise ConfigError("preset", f"must be one of {', '.join(PRESETS)}")
+    return _merged({"name": name, **PRESETS[name]}, own)
+
+
+def _merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` laid over `defaults`, mapping by mapping. A budget and a threshold take each other's place."""
+    merged = dict(defaults)
+    for one, other in (("fpr", "threshold"), ("threshold", "fpr")):
+        if given.get(one) is not None:
+            merged.pop(other, None)
+    for key, value in given.items():
+        merged[key] = _laid_over(merged.get(key), value)
+    return merged
+
+
+def _laid_over(default: object, given: object) -> object:
+    """Anything that is no mapping replaces what was there, and is left for pydantic to judge."""
     if isinstance(given, BaseModel):
         given = {name: getattr(given, name) for name in given.model_fields_set}
     if not isinstance(given, Mapping):
         return given
-    merged = dict(defaults)
-    for key, value in given.items():
-        default = merged.get(key)
-        if isinstance(default, str) and isinstance(value, Mapping | BaseModel):
-            default = {"action": default}
-        merged[key] = _merged(default or {}, value)
-    return merged
+    if isinstance(default, str):
+        default = {"action": default}
+    return _merged(default if isinstance(default, Mapping) else {}, given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +256,8 @@ def decide(
     n_windows: int = 1,
     complete: bool = True,
     passages: Sequence[Mapping[str, float]] = (),
+    custom: Sequence[Finding] = (),
+    excused: Collection[str] | None = None,
 ) -> Decision:
     """Turn the scores of a text of `n_windows` windows into an action.
 
@@ -185,6 +265,9 @@ def decide(
     `floors`; none: the text is one passage. A head triggers at its threshold. Harm that triggers is explained by the
     hazards with at least half its score in the same passage; their rules replace the stage's rule for harm, so harm
     that report-only hazards alone explain is allowed. The likeliest hazard of unexplained harm only names it.
+
+    `custom` are the findings of the policy's own rules. `excused` names findings that the allow-list holds back; None:
+    it was not used. Neither says anything about severity but that what is excused is not there.
 
     More budget never gives a lesser action. Nor does a higher score, except that of a hazard whose own rule is milder
     than the stage's rule for harm. Raises ConfigError where the model has no threshold for a rule.
@@ -199,7 +282,10 @@ def decide(
     if harm is not None and harm.triggered:
         reasons = [action_of_harm(policy, stage, passage) for passage in passages if passage["harm"] >= harm.threshold]
         heads["harm"] = harm.model_copy(update={"action": max(reasons, default=harm.action)})
-    findings = (*heads.values(), *hazards)
+    findings = (*heads.values(), *hazards, *custom)
+    if excused is not None:
+        kept = (f.model_copy(update={"triggered": f.triggered and f.name not in excused}) for f in findings)
+        findings = (*kept, _finding(ALLOW_LIST, 1.0, 1.0, Action.ALLOW))
     action = max((f.action for f in findings if f.triggered), default=Action.ALLOW)
     if not complete:
         action = max(action, policy.on_incomplete)
@@ -233,6 +319,11 @@ def floors(policy: Policy, stage: Stage, thresholds: Thresholds) -> dict[str, fl
     own = [hazard for hazard, rule in policy.hazards.items() if rule.sets_threshold]
     names = [head for head, _ in policy.stages[stage].items()] + own
     return {name: threshold_of(policy, stage, name, thresholds, None) for name in names}
+
+
+def subject(name: str) -> str:
+    """What a finding, or the span of one, is about: harm and its hazards are explained by the same passages."""
+    return "harm" if name in _HARM else name
 
 
 def _finding(name: str, score: float, threshold: float, action: Action) -> Finding:
@@ -291,7 +382,7 @@ def _hazard_findings(
 
 def _severity(scores: Mapping[str, float], findings: Iterable[Finding], loosest: float | None) -> Severity:
     """Unsafe where harm or a hazard triggered; controversial where harm would under the loosest budget there is."""
-    if any(f.triggered and f.name not in ATTACKS for f in findings):
+    if any(f.triggered and f.name in _HARM for f in findings):
         return Severity.UNSAFE
     doubtful = loosest is not None and scores["harm"] >= loosest
     return Severity.CONTROVERSIAL if doubtful or scores["controversial"] > _CONTROVERSIAL else Severity.SAFE

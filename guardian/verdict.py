@@ -5,7 +5,7 @@ Its JSON schema is checked in beside this file (verdict.schema.json).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -15,6 +15,12 @@ from guardian import errors
 from guardian.taxonomy import HAZARDS, TITLES, Ranked, Severity
 
 REDACTED = "[redacted]"
+
+CUSTOM = "custom:"
+"""Before the name of a custom rule in the name of its finding."""
+
+ALLOW_LIST = "allow_list"
+"""The finding that says that a policy's allow-list held others back."""
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Offset = Annotated[int, Field(ge=0)]
@@ -45,7 +51,10 @@ class _Value(BaseModel):
 
 
 class Finding(_Value):
-    """One thing that was looked for: `harm`, a hazard or an attack."""
+    """One thing that was looked for: `harm`, a hazard, an attack or `custom:` and the name of a rule.
+
+    `allow_list` is there only where it held others back.
+    """
 
     name: str
     score: Probability
@@ -59,7 +68,7 @@ class Span(_Value):
 
     start: Offset
     end: Offset
-    hazard: str = Field(description="a hazard, an attack, or 'harm' where the hazard is not known")
+    hazard: str = Field(description="a hazard, an attack, 'custom:' and a rule, or 'harm' where no hazard is known")
     score: Probability = Field(description="how surely this passage is harmful, or an attack")
     message: int | None = Field(
         default=None, description="index of the message whose text the offsets count in, for a list of messages"
@@ -126,15 +135,20 @@ class Verdict(_Value):
     def reason(self) -> str:
         """One client-safe line: what happened and why, without the text, scores or thresholds."""
         subject = self.stage.replace("_", " ")
-        names = ", ".join(TITLES.get(name, name).lower() for name in self.triggered)
+        found = [name for name in self.triggered if name != ALLOW_LIST] or self.triggered
+        names = ", ".join(_title(name) for name in found)
         because = names or ("not all of it was read" if not self.coverage.complete else "nothing found")
         return f"{subject} {_PAST[self.action]}: {because}"
 
     def raise_if_blocked(self) -> Self:
         """Return the verdict itself, or raise the `Blocked` error of its stage where the text must not go on."""
         if self.blocked:
-            raise _BLOCKED[self.stage](self, self.reason)
+            raise self.error()
         return self
+
+    def error(self) -> errors.Blocked:
+        """The `Blocked` error of this verdict's stage."""
+        return _BLOCKED[self.stage](self, self.reason)
 
     def redact(self, text: str, *, message: int | None = None, mark: str = REDACTED) -> str:
         """`text` with the offending spans, and what was not read, replaced by `mark`.
@@ -143,23 +157,40 @@ class Verdict(_Value):
         unchanged where the action is below redact, so the call can stand unconditionally. Spans the policy only
         flags stay.
         """
+        ranges = self.redactions(message=message)
+        if self.action >= Action.REDACT and message is None and self.coverage.chars < len(text):
+            ranges.append((self.coverage.chars, len(text)))
+        return replaced_ranges(text, ranges, mark)
+
+    def redactions(self, *, message: int | None = None) -> list[tuple[int, int]]:
+        """The ranges (start, end) that `redact` replaces, but for what was not read; none where it leaves all."""
         if self.action < Action.REDACT:
-            return text
+            return []
         actions = {f.name: f.action for f in self.findings}
-        ranges = [
+        return [
             (span.start, span.end)
             for span in self.spans
             if span.message == message and actions.get(span.hazard, self.action) >= Action.REDACT
         ]
-        if message is None and self.coverage.chars < len(text):
-            ranges.append((self.coverage.chars, len(text)))
-        kept: list[str] = []
-        position = 0
-        for start, end in sorted(ranges):
-            if start > position or not kept:
-                kept += [text[position:start], mark]
-            position = max(position, end)
-        return "".join([*kept, text[position:]])
+
+
+def _title(name: str) -> str:
+    """The name of a finding, for people."""
+    return "on the allow-list" if name == ALLOW_LIST else TITLES.get(name, name.removeprefix(CUSTOM)).lower()
+
+
+def replaced_ranges(text: str, ranges: Iterable[tuple[int, int]], mark: str = REDACTED) -> str:
+    """`text` with these ranges (start, end) replaced by `mark`, those that touch or overlap by one; what lies outside
+    the text counts for nothing."""
+    kept: list[str] = []
+    position = 0
+    for start, end in sorted(
+        (max(0, low), min(len(text), high)) for low, high in ranges if low < len(text) and high > 0
+    ):
+        if start > position or not kept:
+            kept += [text[position:start], mark]
+        position = max(position, end)
+    return "".join([*kept, text[position:]])
 
 
 _PAST: Mapping[Action, str] = {

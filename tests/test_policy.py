@@ -11,12 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+import guardian.policy
 from guardian.errors import ConfigError
 from guardian.policy import Policy, Rule, StageRules, decide, floors
+from guardian.presets import PRESETS
+from guardian.schema import policy_schema
 from guardian.scoring.backend import SCORES
 from guardian.taxonomy import HAZARDS, Hazard, Severity
 from guardian.thresholds import Thresholds
 from guardian.verdict import Action, Finding, Stage
+
+SCHEMA = Path(guardian.policy.__file__).with_name("policy.schema.json")
+
+
+def schema() -> str:
+    return json.dumps(policy_schema(), indent=2) + "\n"
+
 
 # Falls with the false-positive rate, rises with the number of windows.
 LEVELS = {
@@ -148,6 +158,9 @@ def test_an_empty_file_is_the_default_policy(tmp_path: Path, text: str) -> None:
         ({"hazards": {"violence": {"action": "flag", "threshold": 1.5}}}, "hazards.violence.threshold"),
         ({"fail_mode": {"prompt": "ajar"}}, "fail_mode.prompt"),
         ({"timeout_s": 0}, "timeout_s"),
+        ({"timeout_s": "soon"}, "timeout_s"),
+        ({"timeout_s": {"prompt": 0}}, "timeout_s.prompt"),
+        ({"timeout_s": {"promt": 1}}, "timeout_s.promt"),
         ({"max_chars": 0}, "max_chars"),
         ({"on_incomplete": "shrug"}, "on_incomplete"),
         ([], "policy"),
@@ -180,6 +193,122 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, name: str, text: st
     with pytest.raises(ConfigError) as caught:
         Policy.from_file(tmp_path / name)
     assert caught.value.key == name
+
+
+def test_timeouts_everywhere_or_by_stage() -> None:
+    assert {Policy().timeout_of(stage) for stage in Stage} == {None}
+    assert {Policy(timeout_s=2).timeout_of(stage) for stage in Stage} == {2.0}
+    policy = Policy.from_mapping({"timeout_s": {"document": 10, "prompt": 1, "response": None}})
+    assert [policy.timeout_of(stage) for stage in Stage] == [1.0, 10.0, None, None, None]
+
+
+# --- one policy over another -----------------------------------------------------------------------------------------
+
+HOUSE = Policy.from_mapping(
+    {
+        "name": "house",
+        "fpr": 0.02,
+        "stages": {"prompt": {"harm": {"fpr": 0.05}}, "document": {"jailbreak": "flag"}},
+        "hazards": {"violence": {"action": "redact", "threshold": 0.5}},
+        "fail_mode": {"response": "open"},
+        "timeout_s": 3,
+        "allow": [{"text": "hello"}],
+        "rules": [{"name": "house", "pattern": "acme", "action": "flag"}],
+    }
+)
+
+
+def test_overrides_change_what_they_name_and_nothing_else() -> None:
+    tenant = HOUSE.with_overrides(
+        {
+            "name": "tenant",
+            "stages": {"prompt": {"harm": {"threshold": 0.7}}, "document": {"jailbreak": {"fpr": 0.01}, "harm": None}},
+            "hazards": {"violence": {"fpr": 0.01}, "crime": "flag"},
+            "timeout_s": {"document": 10},
+        }
+    )
+    prompt, document = tenant.stages[Stage.PROMPT], tenant.stages[Stage.DOCUMENT]
+    assert (tenant.name, tenant.fpr, tenant.fail_mode) == ("tenant", 0.02, HOUSE.fail_mode)
+    assert prompt.harm == Rule(action=Action.BLOCK, threshold=0.7)
+    assert prompt.jailbreak == HOUSE.stages[Stage.PROMPT].jailbreak
+    assert (document.jailbreak, document.harm) == (Rule(action=Action.FLAG, fpr=0.01), None)
+    assert tenant.hazards[Hazard.VIOLENCE] == Rule(action=Action.REDACT, fpr=0.01)
+    assert tenant.hazards[Hazard.ADVICE] == Rule(action=Action.ALLOW)
+    assert tenant.hazards[Hazard.CRIME] == Rule(action=Action.FLAG)
+    assert [tenant.timeout_of(stage) for stage in Stage] == [3.0, 10.0, 3.0, 3.0, 3.0]
+    assert (tenant.allow, tenant.rules) == (HOUSE.allow, HOUSE.rules)
+    assert HOUSE.stages[Stage.PROMPT].harm == Rule(action=Action.BLOCK, fpr=0.05)
+
+
+def test_overrides_add_to_lists() -> None:
+    def find(text: str) -> list[tuple[int, int]]:
+        return [(0, 1)] if text.startswith("x") else []
+
+    house = HOUSE.with_overrides({"rules": [{"name": "code", "find": find}]})
+    tenant = house.with_overrides({"allow": [{"pattern": "b+"}], "rules": [{"name": "mine", "pattern": "b"}]})
+    assert [entry.text or entry.pattern for entry in tenant.allow] == ["hello", "b+"]
+    assert [rule.name for rule in tenant.rules] == ["house", "code", "mine"]
+    assert tenant.rules[1].find is find
+
+
+def test_a_preset_may_be_laid_over() -> None:
+    tenant = HOUSE.with_overrides({"preset": "strict", "name": "mine"})
+    assert (tenant.name, tenant.fpr, tenant.on_incomplete) == ("mine", 0.05, Action.BLOCK)
+    assert tenant.rules == HOUSE.rules
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"fprr": 1}, "fprr"),
+        ({"stages": {"prompt": {"harm": {"fpr": 3}}}}, "stages.prompt.harm.fpr"),
+        ({"stages": {"response": {"jailbreak": {"fpr": 0.1}}}}, "stages.response.jailbreak.action"),
+        ({"stages": "prompt"}, "stages"),
+        ({"timeout_s": {"prompt": -1}}, "timeout_s.prompt"),
+        ({"allow": [{"text": ""}]}, "allow.0.text"),
+        ({"allow": "hello"}, "allow"),
+        ({"rules": [{"name": "b", "pattern": "("}]}, "rules.0.pattern"),
+        ({"rules": [{"name": "house", "pattern": "b"}]}, "rules"),
+        ({"preset": "lax"}, "preset"),
+        ([], "policy"),
+    ],
+)
+def test_errors_of_overrides_name_the_key(values: Any, key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        HOUSE.with_overrides(values)
+    assert caught.value.key == key
+
+
+def test_no_override_changes_nothing() -> None:
+    assert HOUSE.with_overrides({}) == HOUSE
+    assert Policy().with_overrides({"preset": "balanced", "name": "default"}) == Policy()
+
+
+def test_a_list_there_and_back_but_for_callables() -> None:
+    assert Policy.from_mapping(json.loads(HOUSE.model_dump_json())) == HOUSE
+    code = HOUSE.with_overrides({"rules": [{"name": "code", "find": lambda text: []}]})
+    with pytest.raises(ConfigError, match=r"rules\.1: give pattern or"):
+        Policy.from_mapping(json.loads(code.model_dump_json()))
+
+
+# --- the schema for editors ------------------------------------------------------------------------------------------
+
+
+def test_the_checked_in_schema_is_current() -> None:
+    assert SCHEMA.read_text(encoding="utf-8") == schema(), "write it anew with: python -m tests.test_policy"
+
+
+def test_the_schema_knows_every_key_and_names_those_of_tables() -> None:
+    values = policy_schema()
+    assert set(values["properties"]) == {"preset", *Policy.model_fields}
+    assert set(values["properties"]["stages"]["properties"]) == set(Stage)
+    assert set(values["properties"]["hazards"]["properties"]) == set(Hazard)
+    assert values["properties"]["preset"]["enum"] == list(PRESETS)
+    assert "propertyNames" not in schema()
+    assert "find" not in values["$defs"]["CustomRule"]["properties"]
+    action, rule = values["$defs"]["Rule"]["anyOf"]
+    assert action == {"$ref": "#/$defs/Action"}
+    assert "required" not in rule
 
 
 def test_a_policy_is_immutable() -> None:
@@ -415,3 +544,18 @@ def test_the_action_is_that_of_the_gravest_finding(found: dict[str, float], stag
 def test_policies_there_and_back(hazards: dict[str, str], stages: dict[str, dict[str, str | None]]) -> None:
     policy = Policy.from_mapping({"hazards": hazards, "stages": stages})
     assert Policy.from_mapping(json.loads(policy.model_dump_json())) == policy
+
+
+def test_rules_of_ones_own_and_what_is_excused() -> None:
+    found = Finding(name="custom:acme", score=1.0, threshold=1.0, triggered=True, action=Action.REDACT)
+    decision = decide(Policy(), Stage.PROMPT, scores(), THRESHOLDS, custom=[found])
+    assert (decision.action, decision.flagged, decision.severity) == (Action.REDACT, True, Severity.SAFE)
+    harmful = scores(harm=0.9, jailbreak=0.9)
+    decision = decide(Policy(), Stage.PROMPT, harmful, THRESHOLDS, custom=[found], excused={"harm", "jailbreak"})
+    assert triggered(decision.findings) == {"custom:acme": Action.REDACT, "allow_list": Action.ALLOW}
+    assert (decision.action, decision.severity) == (Action.REDACT, Severity.CONTROVERSIAL)
+    assert "allow_list" in triggered(decide(Policy(), Stage.PROMPT, harmful, THRESHOLDS, excused=()).findings)
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(schema(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The command line: `guardian scan | models | eval | train`.
+"""The command line: `guardian scan | policy | models | eval | train`.
 
 Every command imports what it needs when it runs, so that help and completion stay fast.
 """

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from guardian import __version__
-from guardian.cli import common, evaluate, models, scan, train
+from guardian.cli import common, evaluate, models, policy, scan, train
 from guardian.cli.common import Exit, example
 
 HELP = common.help_text(
@@ -28,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("scan", help=scan.HELP)(scan.scan)
+app.add_typer(policy.app, name="policy")
 app.add_typer(models.app, name="models")
 app.command("eval", help=evaluate.HELP)(evaluate.evaluate)
 app.add_typer(train.app, name="train")

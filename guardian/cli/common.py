@@ -52,7 +52,12 @@ Model = Annotated[
 Device = Annotated[DeviceName, typer.Option("--device", help="Where the model runs; auto takes a GPU if it can.")]
 PolicyFile = Annotated[
     Path | None,
-    typer.Option("--policy", metavar="FILE", help="A policy as .yaml, .toml or .json.", show_default=False),
+    typer.Option(
+        "--policy",
+        metavar="FILE|PRESET",
+        help="A policy as .yaml, .toml or .json; or strict, balanced, permissive, shadow.",
+        show_default=False,
+    ),
 ]
 Budget = Annotated[
     float | None,
@@ -164,10 +169,12 @@ def open_guardian(model: str | None, policy: Policy, device: DeviceName) -> Guar
 
 
 def load_policy(file: Path | None, fpr: float | None) -> Policy:
-    """The policy of a file, or the default one, with the false-positive budget in its place."""
+    """The policy of a file, of a preset's name, or the default one, with the false-positive budget in its place."""
     from guardian.policy import Policy
+    from guardian.presets import PRESETS
 
-    policy = Policy() if file is None else Policy.from_file(file)
+    # No file without a suffix is a policy, so that the name of a preset is never one.
+    policy = Policy() if file is None else Policy.preset(str(file)) if str(file) in PRESETS else Policy.from_file(file)
     if fpr is None:
         return policy
     if not 0 < fpr < 1:

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from guardian.taxonomy import Attack, Hazard
-
-if TYPE_CHECKING:
-    from guardian.verdict import Verdict
+from guardian.verdict import ALLOW_LIST, Verdict
 
 HARM = "harm"
 UNREAD = "unread"
+RULE = "rule"
 
 TEMPLATES: Mapping[str, str] = MappingProxyType(
     {
@@ -87,18 +85,24 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
             "I can't help with that, because somebody could come to harm. If I misunderstood, tell me a little "
             "more about what you need, and I'll gladly try again."
         ),
+        RULE: (
+            "I can't help with this here: it is outside of what this service is for. I'm glad to help with something "
+            "else."
+        ),
         UNREAD: ("I could not check all of this text, so I'd rather not act on it. A shorter part of it would do."),
     }
 )
-"""A reply for every hazard and attack, for `harm` that no hazard explains, and for a text that was not all read."""
+"""A reply for every hazard and attack, for `harm` that no hazard explains, for custom rules, and for a text that was
+not all read."""
 
 
 def reply_for(verdict: Verdict) -> str:
     """The reply that fits what was found. Self-harm comes first whatever else was: there may be a person in need."""
-    names = verdict.triggered
+    names = [name for name in verdict.triggered if name != ALLOW_LIST]
     if Hazard.SELFHARM in names:
         return TEMPLATES[Hazard.SELFHARM]
     if not names:
         return TEMPLATES[HARM if verdict.coverage.complete else UNREAD]
-    subjects = [name for name in names if name not in tuple(Attack)]
-    return TEMPLATES[(subjects or list(names))[0]]
+    known = [name for name in names if name in TEMPLATES]
+    subjects = [name for name in known if name not in tuple(Attack)]
+    return TEMPLATES[next(iter(subjects or known), RULE)]

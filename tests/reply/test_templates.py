@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guardian import Action, Guardian, Policy, ScriptedBackend
-from guardian.reply.templates import HARM, TEMPLATES, UNREAD, reply_for
+from guardian.reply.templates import HARM, RULE, TEMPLATES, UNREAD, reply_for
 from guardian.taxonomy import Attack, Hazard
 
 
@@ -17,7 +17,7 @@ def reply(policy: Policy | None = None, **scores: float) -> str:
 
 
 def test_there_is_a_reply_for_everything() -> None:
-    assert set(TEMPLATES) == {*Hazard, *Attack, HARM, UNREAD}
+    assert set(TEMPLATES) == {*Hazard, *Attack, HARM, RULE, UNREAD}
     assert len(set(TEMPLATES.values())) == len(TEMPLATES)
 
 
@@ -52,3 +52,9 @@ def test_what_is_asked_goes_before_how() -> None:
 
 def test_a_text_that_was_not_all_read() -> None:
     assert reply(Policy(max_chars=3, on_incomplete=Action.BLOCK)) == TEMPLATES[UNREAD]
+
+
+def test_a_rule_of_ones_own_has_a_reply_unless_more_is_known() -> None:
+    policy = Policy.from_mapping({"rules": [{"name": "magic", "pattern": "xyzzy"}], "allow": [{"text": "fine"}]})
+    assert reply(policy) == TEMPLATES[RULE]
+    assert reply(policy, harm=0.9, crime=0.7) == TEMPLATES[Hazard.CRIME]
