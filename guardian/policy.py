@@ -26,6 +26,7 @@ from guardian.errors import ConfigError
 from guardian.presets import PRESETS
 from guardian.rules import Allowed, CustomRule
 from guardian.taxonomy import HAZARDS, Hazard, Severity
+from guardian.text.windows import bucket_of
 from guardian.thresholds import Rate, Threshold, Thresholds
 from guardian.verdict import ALLOW_LIST, Action, Finding, PolicyRef, Stage
 
@@ -295,6 +296,23 @@ def decide(
 
 def threshold_of(policy: Policy, stage: Stage, name: str, thresholds: Thresholds, n_windows: int | None) -> float:
     """The threshold in force for a head or hazard that has a rule; over all lengths where `n_windows` is None."""
+    bucket = None if n_windows is None else bucket_of(max(1, n_windows))
+    key = (id(policy), id(thresholds), stage, name, bucket)
+    known = _THRESHOLDS.get(key)
+    if known is None:
+        if len(_THRESHOLDS) >= _MOST_THRESHOLDS:
+            _THRESHOLDS.clear()
+        known = _THRESHOLDS[key] = (policy, thresholds, _threshold_of(policy, stage, name, thresholds, n_windows))
+    return known[2]
+
+
+# Every check asks for the same few. Policies and thresholds cannot be hashed, but neither do they change: they are told
+# apart by identity, and kept, so that no other can come to have it.
+_THRESHOLDS: dict[tuple[int, int, Stage, str, int | None], tuple[Policy, Thresholds, float]] = {}
+_MOST_THRESHOLDS = 4096
+
+
+def _threshold_of(policy: Policy, stage: Stage, name: str, thresholds: Thresholds, n_windows: int | None) -> float:
     rule: Rule | None = getattr(policy.stages[stage], name, None)
     key = f"stages.{stage}.{name}.fpr"
     if rule is None:
@@ -326,8 +344,9 @@ def subject(name: str) -> str:
     return "harm" if name in _HARM else name
 
 
-def _finding(name: str, score: float, threshold: float, action: Action) -> Finding:
-    return Finding(name=name, score=score, threshold=threshold, triggered=score >= threshold, action=action)
+def _finding(name: str, score: float, threshold: float, action: Action, triggered: bool | None = None) -> Finding:
+    reached = score >= threshold if triggered is None else triggered
+    return Finding(name=name, score=score, threshold=threshold, triggered=reached, action=action)
 
 
 def _share(hazard: Hazard, passage: Mapping[str, float]) -> float:
@@ -377,7 +396,7 @@ def _hazard_findings(
         guess = harm.triggered and hazard is likeliest and score > 0.0 and not sure
         rule = policy.hazards.get(hazard)
         action = harm.action if rule is None or guess else rule.action
-        yield Finding(name=hazard, score=score, threshold=threshold, triggered=sure or guess, action=action)
+        yield _finding(hazard, score, threshold, action, sure or guess)
 
 
 def _severity(scores: Mapping[str, float], findings: Iterable[Finding], loosest: float | None) -> Severity:

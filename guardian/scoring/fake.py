@@ -69,9 +69,13 @@ class ScriptedBackend:
 def _script(rules: Rules) -> Callable[[Piece], Scores]:
     compiled = [(_pattern(rule), _complete(scores, str(rule))) for rule, scores in rules.items()]
 
+    none = dict.fromkeys(SCORES, 0.0)
+
     def script(piece: Piece) -> Scores:
         matching = [scores for pattern, scores in compiled if pattern.search(piece.text)]
-        return {name: max((scores[name] for scores in matching), default=0.0) for name in SCORES}
+        if len(matching) < 2:
+            return matching[0] if matching else none
+        return {name: max(scores[name] for scores in matching) for name in SCORES}
 
     return script
 
@@ -81,6 +85,8 @@ def _pattern(rule: str | Pattern) -> Pattern:
 
 
 def _complete(scores: Scores, rule: str) -> Scores:
+    if len(scores) == len(SCORES) and all(name in scores for name in SCORES):
+        return scores
     unknown = sorted(set(scores) - set(SCORES))
     if unknown:
         raise ConfigError(f"rules.{rule}", f"{unknown[0]!r} is not a score; there are {', '.join(SCORES)}")
