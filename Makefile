@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint types check wheels model constraints dist clean
+.PHONY: help demo test lint types check litellm wheels model constraints dist clean
 
 # 3.11 comes first because it is what CI runs. A name on the PATH may be a shim without a Python behind it, and
 # Debian splits venv off, so each candidate has to show that it works.
@@ -15,7 +15,10 @@ PYTHON ?= $(shell for name in $(CANDIDATES); do \
 
 DEMO := .venv-demo
 TEST := .venv-test
+# litellm holds openai below 3, which the other adapters are tested with: it has an environment and a lock of its own.
+LITELLM := .venv-litellm
 LOCK := constraints.txt
+LITELLM_LOCK := constraints-litellm.txt
 
 CACHE := $(CURDIR)/.cache
 export TMPDIR := $(CACHE)/tmp
@@ -33,16 +36,23 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 # 1 makes a missing model, wheel or extra fail the tests that need it; empty skips them.
 STRICT ?= 1
 
-# $(call environment,FOLDER,EXTRAS): a virtual environment with an editable install, every release as locked. The build
-# tools come first, so that the build is locked too.
+# What the tests need, as far as it fits into one environment.
+COMMA := ,
+EMPTY :=
+SPACE := $(EMPTY) $(EMPTY)
+ADAPTERS := observe http openai anthropic langchain openai-agents pydantic-ai llama-index mcp
+EXTRAS := $(subst $(SPACE),$(COMMA),cpu documents train $(ADAPTERS) dev)
+
+# $(call environment,FOLDER,EXTRAS,LOCK): a virtual environment with an editable install, every release as locked. The
+# build tools come first, so that the build is locked too.
 define environment
 	@"$(PYTHON)" -c '$(WORKS)' 2>/dev/null || { echo "guardian needs Python 3.11 or newer with its venv module; $(if $(PYTHON),$(PYTHON) is not,there is none on the PATH)."; \
 	  echo "Install one (Debian, Ubuntu: apt install python3 python3-venv), or name it: make PYTHON=/path/to/python3"; exit 1; } >&2
 	@echo "==> setting up $(1) with $(PYTHON) (once, a few minutes)"
 	@mkdir -p "$$TMPDIR"
 	@"$(PYTHON)" -m venv --clear $(1)
-	@$(1)/bin/python -m pip install --quiet -c $(LOCK) setuptools wheel
-	@$(1)/bin/python -m pip install --quiet --no-compile -c $(LOCK) --no-build-isolation -e '.[$(2)]'
+	@$(1)/bin/python -m pip install --quiet -c $(3) setuptools wheel
+	@$(1)/bin/python -m pip install --quiet --no-compile -c $(3) --no-build-isolation -e '.[$(2)]'
 	@touch $@
 endef
 
@@ -59,7 +69,7 @@ help:
 # ---- the demo
 
 $(DEMO)/.installed: pyproject.toml $(LOCK)
-	$(call environment,$(DEMO),cpu$(COMMA)documents)
+	$(call environment,$(DEMO),cpu$(COMMA)documents,$(LOCK))
 
 # `guardian scan` exits 1 where it flags something, which is what it is here for; 2 and more is an error.
 demo: $(DEMO)/.installed
@@ -71,12 +81,13 @@ demo: $(DEMO)/.installed
 	@$(DEMO)/bin/guardian scan examples/demo/third-party-notices.txt --task 'Summarise this document.' || test $$? -eq 1
 	@echo; echo "==> your turn:  $(DEMO)/bin/guardian scan --help"
 
-COMMA := ,
-
 # ---- the tests
 
 $(TEST)/.installed: pyproject.toml $(LOCK)
-	$(call environment,$(TEST),cpu$(COMMA)documents$(COMMA)train$(COMMA)dev)
+	$(call environment,$(TEST),$(EXTRAS),$(LOCK))
+
+$(LITELLM)/.installed: pyproject.toml $(LITELLM_LOCK)
+	$(call environment,$(LITELLM),cpu$(COMMA)litellm$(COMMA)dev,$(LITELLM_LOCK))
 
 # The packaging tests install the built wheel offline, from here.
 .wheels/.filled: $(TEST)/.installed
@@ -89,7 +100,7 @@ $(TEST)/.installed: pyproject.toml $(LOCK)
 
 wheels: .wheels/.filled
 
-test: lint types check
+test: lint types check litellm
 
 lint: $(TEST)/.installed
 	@echo "==> ruff"
@@ -104,6 +115,12 @@ check: $(TEST)/.installed .wheels/.filled
 	@mkdir -p "$$TMPDIR"
 	@echo "==> pytest"
 	@GUARDIAN_STRICT=$(STRICT) $(TEST)/bin/python -m pytest $(T)
+
+litellm: $(LITELLM)/.installed
+	@mkdir -p "$$TMPDIR"
+	@echo "==> mypy and pytest with litellm"
+	@$(LITELLM)/bin/mypy adapters/litellm.py tests/adapters/test_litellm.py examples/litellm
+	@$(LITELLM)/bin/python -m pytest tests/adapters/test_litellm.py
 
 # ---- the model
 
@@ -137,13 +154,19 @@ dist: $(TEST)/.installed
 # Releases stay where they are unless named in UPGRADE.
 constraints: $(TEST)/.installed
 	@$(TEST)/bin/python -m pip install --quiet uv
-	@$(TEST)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --annotation-style line --no-header \
-	  $(addprefix --upgrade-package ,$(UPGRADE)) pyproject.toml --output-file $(LOCK)
+	$(call lock,$(LOCK),$(addprefix --extra ,cpu gpu documents train $(ADAPTERS) dev))
+	$(call lock,$(LITELLM_LOCK),$(addprefix --extra ,cpu litellm dev))
+
+# $(call lock,FILE,EXTRAS)
+define lock
+	@$(TEST)/bin/uv pip compile --quiet --universal --python-version 3.11 $(2) --annotation-style line --no-header \
+	  $(addprefix --upgrade-package ,$(UPGRADE)) pyproject.toml --output-file $(1)
 	@printf '%s\n%s\n' \
-	  '# The exact releases that CI and the commands of the README install: a constraints file for pip, Python 3.11 and newer.' \
+	  '# Exact releases for the commands of the README and for CI: a constraints file for pip, Python 3.11 and newer.' \
 	  '# Made from pyproject.toml by `make constraints`; a release moves with `make constraints UPGRADE=name`.' \
-	  | cat - $(LOCK) > $(LOCK).new && mv $(LOCK).new $(LOCK)
+	  | cat - $(1) > $(1).new && mv $(1).new $(1)
+endef
 
 clean:
-	rm -rf $(DEMO) $(TEST) $(RUN) .cache .wheels build dist slm_guardian.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) $(TEST) $(LITELLM) .peers $(RUN) .cache .wheels build dist slm_guardian.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -type d -prune -exec rm -rf {} +

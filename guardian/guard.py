@@ -313,12 +313,12 @@ class Guardian:
     def _remembered_or_judged(self, jobs: Sequence[Job], scope: _Scope, proceed: Callable[[], None]) -> list[Verdict]:
         found = [_recalled(job, scope) for job in jobs]
         new = [job for job, verdict in zip(jobs, found, strict=True) if verdict is None]
-        judged = iter(judge(new, scope.policy, self._loaded(), proceed) if new else ())
-        verdicts = [verdict or next(judged) for verdict in found]
+        judged = judge(new, scope.policy, self._loaded(), proceed) if new else []
         if scope.memory is not None:
-            for job, verdict in zip(jobs, verdicts, strict=True):
+            for job, verdict in zip(new, judged, strict=True):
                 scope.memory.put(job, scope.policy, verdict)
-        return verdicts
+        rest = iter(judged)
+        return [verdict or next(rest) for verdict in found]
 
     def _loaded(self) -> Backend:
         backend = self._backend

@@ -391,7 +391,7 @@ def _hazard_findings(
     harmful = [passage for passage in passages if passage["harm"] >= harm.threshold]
     for hazard in HAZARDS:
         score, threshold = scores[hazard], own.get(hazard, harm.threshold)
-        explains = any(_share(hazard, passage) >= _EXPLAINS for passage in harmful)
+        explains = bool(harmful) and any(_share(hazard, passage) >= _EXPLAINS for passage in harmful)
         sure = explains or (hazard in own and score >= threshold)
         guess = harm.triggered and hazard is likeliest and score > 0.0 and not sure
         rule = policy.hazards.get(hazard)

@@ -16,6 +16,7 @@ checked instead of run: extras and make targets have to exist, and so has every 
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import shlex
@@ -23,17 +24,26 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from guardian.policy import Policy
+from tests.adapters import upstream
 from tests.conftest import MODEL, REPO
 
 PAGES = sorted(
     path.relative_to(REPO).as_posix()
-    for path in (REPO / "README.md", REPO / "CONTRIBUTING.md", REPO / "CHANGELOG.md", *(REPO / "docs").glob("*.md"))
+    for path in (
+        REPO / "README.md",
+        REPO / "CONTRIBUTING.md",
+        REPO / "CHANGELOG.md",
+        *(REPO / "docs").glob("*.md"),
+        *(REPO / "docs" / "adapters").glob("*.md"),
+    )
 )
 EXAMPLES = sorted(path.relative_to(REPO).as_posix() for path in (REPO / "examples").glob("*.py"))
 NEEDS_NO_MODEL = {"examples/testing_your_app.py"}
@@ -75,6 +85,28 @@ def pages_with(*languages: str) -> list[str]:
     return [
         page for page in PAGES if any(b.language in languages and not b.how.startswith("skip") for b in blocks(page))
     ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _upstream() -> Iterator[None]:
+    """What the pages call in the place of OpenAI and Anthropic: a server on this machine with their wire formats."""
+
+    def answer(path: str, body: dict[str, Any]) -> upstream.Answer:
+        text = "Chickpeas are a legume. "
+        if path.endswith("/messages"):
+            found: Any = upstream.messages_answer({"type": "text", "text": text})
+        elif body.get("stream"):
+            return 200, "text/event-stream", iter([upstream.chat_stream(text)])
+        else:
+            found = upstream.chat_answer(text)
+        return 200, "application/json", iter([json.dumps(found).encode()])
+
+    with upstream.served(answer) as (url, _), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_BASE_URL", f"{url}/v1")
+        patch.setenv("OPENAI_API_KEY", "test")
+        patch.setenv("ANTHROPIC_BASE_URL", url)
+        patch.setenv("ANTHROPIC_API_KEY", "test")
+        yield
 
 
 @pytest.fixture
@@ -159,7 +191,7 @@ def check_install(words: list[str]) -> None:
         assert f"--no-deps {words[-1]}\n" in (REPO / "Makefile").read_text(encoding="utf-8"), words
         return
     extras = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    targets = [m for word in words if (m := re.fullmatch(r"(slm-guardian|\.)(?:\[([\w,]+)\])?", word))]
+    targets = [m for word in words if (m := re.fullmatch(r"(slm-guardian|\.)(?:\[([\w,-]+)\])?", word))]
     assert targets, words
     for target in targets:
         assert set((target[2] or "cpu").split(",")) <= set(extras), words
@@ -214,8 +246,9 @@ def anchors(text: str) -> set[str]:
 
 def test_every_page_is_reached_from_the_index() -> None:
     index = (REPO / "docs" / "index.md").read_text(encoding="utf-8")
-    for path in (REPO / "docs").glob("*.md"):
-        assert path.name == "index.md" or f"({path.name})" in index, path.name
+    for path in (REPO / "docs").rglob("*.md"):
+        name = path.relative_to(REPO / "docs").as_posix()
+        assert name in ("index.md", "report/report.md") or f"({name})" in index, name
 
 
 @pytest.mark.model

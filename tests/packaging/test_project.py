@@ -41,16 +41,22 @@ def test_base_and_extras_keep_to_their_weight(project: dict[str, Any]) -> None:
     assert names(extras["train"]) >= {"torch", "transformers", "optimum", "optimum-onnx"}
 
 
+LOCKS = ("constraints.txt", "constraints-litellm.txt")
+
+
 def test_every_dependency_is_locked(project: dict[str, Any], repo: Path) -> None:
-    lines = (repo / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    locked = {line.split("==")[0] for line in lines if line and not line.startswith("#")}
-    extras = project["project"]["optional-dependencies"].values()
-    for requirement in [*project["project"]["dependencies"], *(one for extra in extras for one in extra)]:
-        assert re.split(r"[\[<>=~! ;]", requirement)[0].lower() in locked, requirement
+    for lock in LOCKS:
+        lines = (repo / lock).read_text(encoding="utf-8").splitlines()
+        locked = {line.split("==")[0] for line in lines if line and not line.startswith("#")}
+        extras = project["project"]["optional-dependencies"]
+        held = ["cpu", "litellm", "dev"] if "litellm" in lock else [name for name in extras if name != "litellm"]
+        for requirement in [*project["project"]["dependencies"], *(one for name in held for one in extras[name])]:
+            assert re.split(r"[\[<>=~! ;]", requirement)[0].lower() in locked, requirement
 
 
-def test_every_line_of_the_lock_is_exact(repo: Path) -> None:
-    for line in (repo / "constraints.txt").read_text(encoding="utf-8").splitlines():
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_line_of_the_lock_is_exact(repo: Path, lock: str) -> None:
+    for line in (repo / lock).read_text(encoding="utf-8").splitlines():
         assert line.startswith("#") or re.match(r"^[a-z0-9.-]+==[0-9][a-z0-9.]*( ;.*| +#.*)?$", line), line
 
 
@@ -62,7 +68,7 @@ def test_the_licence_is_apache(project: dict[str, Any], repo: Path) -> None:
 
 
 def test_no_model_file_is_too_large(repo: Path) -> None:
-    limits = {"model.int8.onnx": 24_000_000, "model.fp16.onnx": 46_000_000}
+    limits = {"model.int8.onnx": 29_000_000, "model.fp16.onnx": 46_000_000}
     for path in (repo / "models").rglob("*.onnx"):
         assert path.stat().st_size <= limits.get(path.name, 100_000_000), path.name
 
