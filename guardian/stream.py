@@ -18,6 +18,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import contextmanager
+from dataclasses import replace
 from inspect import isawaitable
 from types import TracebackType
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
@@ -28,7 +29,7 @@ from guardian.joined import joined
 from guardian.reply.templates import reply_for
 from guardian.spans import merged
 from guardian.text.holdback import HOLDBACK, Holdback, Window
-from guardian.verdict import REDACTED, Action, Coverage, Span, Stage, Verdict
+from guardian.verdict import CUSTOM, REDACTED, Action, Coverage, Span, Stage, Verdict
 
 OnBlock = Literal["raise", "reply"]
 
@@ -94,39 +95,37 @@ class StreamGuard:
 
     def feed(self, text: str) -> str:
         """Take in a chunk; returns what may leave now."""
-        windows = self._take(text)
-        if not windows:
-            return ""
-        with self._unbroken():
-            verdicts = self._check(self._jobs(windows))
-        return self._settle(windows, verdicts)
+        return self._read(self._take(text))
 
     async def afeed(self, text: str) -> str:
         """Take in a chunk; returns what may leave now."""
-        windows = self._take(text)
-        if not windows:
-            return ""
-        with self._unbroken():
-            verdicts = await self._acheck(self._jobs(windows))
-        return self._settle(windows, verdicts)
+        return await self._aread(self._take(text))
 
     def finish(self) -> str:
         """The stream has ended: read what is held and return what of it may leave. Nothing the second time."""
-        windows = self._rest()
-        if not windows:
-            return ""
-        with self._unbroken():
-            verdicts = self._check(self._jobs(windows))
-        return self._settle(windows, verdicts)
+        return self._read(self._rest())
 
     async def afinish(self) -> str:
         """The stream has ended: read what is held and return what of it may leave. Nothing the second time."""
-        windows = self._rest()
-        if not windows:
-            return ""
-        with self._unbroken():
-            verdicts = await self._acheck(self._jobs(windows))
-        return self._settle(windows, verdicts)
+        return await self._aread(self._rest())
+
+    def _read(self, windows: list[Window]) -> str:
+        out = ""
+        while windows and not self.cut:
+            with self._unbroken():
+                verdicts = self._check(self._jobs(windows))
+            out += self._settle(windows, verdicts)
+            windows = self._held.due(final=self.finished)
+        return out
+
+    async def _aread(self, windows: list[Window]) -> str:
+        out = ""
+        while windows and not self.cut:
+            with self._unbroken():
+                verdicts = await self._acheck(self._jobs(windows))
+            out += self._settle(windows, verdicts)
+            windows = self._held.due(final=self.finished)
+        return out
 
     def _take(self, text: object) -> list[Window]:
         self._ready()
@@ -167,18 +166,34 @@ class StreamGuard:
     def _settle(self, windows: Sequence[Window], verdicts: Sequence[Verdict]) -> str:
         out: list[str] = []
         for window, verdict in zip(windows, verdicts, strict=True):
-            stopped = verdict.blocked or (verdict.action is Action.REDACT and not self._rewrites)
+            self.scanned += len(window.text)
+            cuts = [(window.start + start, window.start + end) for start, end in verdict.redactions()]
+            stopped = verdict.blocked or (verdict.action is Action.REDACT and not self._may_cut(window, verdict))
             self._note(window, verdict, Action.BLOCK if stopped and not verdict.blocked else Action.ALLOW)
             if stopped:
                 self.cut = True
                 break
-            cuts = [(window.start + start, window.start + end) for start, end in verdict.redactions()]
+            growing = _growing(window, cuts)
+            if growing is not None:
+                self._held.return_to(growing)
+                window = replace(window, commit=growing)
             out.append(self._held.release(window, cuts, mark=REDACTED))
             self.delivered = self._held.sent
+            if growing is not None:
+                break
         return "".join(out)
 
+    def _may_cut(self, window: Window, verdict: Verdict) -> bool:
+        """Whether what is to be redacted can be. What a rule finds in all of a window may go on for ever behind it."""
+        if not self._rewrites:
+            return False
+        last = window.commit == window.end
+        return last or not any(
+            span.hazard.startswith(CUSTOM) and span.start == 0 and span.end == len(window.text)
+            for span in verdict.spans
+        )
+
     def _note(self, window: Window, verdict: Verdict, least: Action) -> None:
-        self.scanned += len(window.text)
         move = window.start
         self._spans += [s.model_copy(update={"start": s.start + move, "end": s.end + move}) for s in verdict.spans]
         self._unread = self._unread or not verdict.coverage.complete
@@ -190,6 +205,15 @@ class StreamGuard:
             complete=not self._unread and window.end == self._held.received,
         )
         self._joined = joined([*before, verdict], spans=(), coverage=coverage, least=least)
+
+
+def _growing(window: Window, cuts: Iterable[tuple[int, int]]) -> int | None:
+    """Where a cut begins that the end of the window may have cut short, and that the next window would open within."""
+    end = window.start + len(window.text.rstrip())
+    if window.commit == window.end:
+        return None  # the last window: nothing follows
+    starts = [start for start, stop in cuts if stop >= end and window.start < start < window.commit]
+    return min(starts, default=None)
 
 
 class Feed(Protocol[In_contra, Out_co]):

@@ -79,6 +79,24 @@ def test_redaction_within_a_stream(text: str, lengths: list[int]) -> None:
     assert guard.delivered == len(text)
 
 
+LONG_SECRET = re.compile(r"https://\S*")
+
+
+@given(st.integers(9, 200), st.integers(0, 80), cuttings)
+def test_a_span_that_grows_beyond_its_window_is_redacted_to_its_end_or_cuts_the_stream(
+    length: int, before: int, lengths: list[int]
+) -> None:
+    rule = {"name": "link", "pattern": LONG_SECRET.pattern, "action": "redact"}
+    guardian = Guardian(backend=ScriptedBackend(), policy=Policy.from_mapping({"rules": [rule]}))
+    text = "a " * (before // 2) + "https://" + "s" * (length - 8) + " and on we go " * 12
+    guard, whole = guardian.stream_guard(holdback_chars=SIZE), guardian.stream_guard(holdback_chars=SIZE)
+    sent = run(guard, chunked(text, lengths))
+    assert (sent, guard.cut) == (run(whole, [text]), whole.cut)
+    assert "s" not in sent.replace("[redacted]", "")
+    assert guard.cut == (length >= SIZE) or abs(length - SIZE) <= SIZE // 8  # borders move to blanks
+    assert guard.cut or sent == LONG_SECRET.sub("[redacted]", text)
+
+
 def test_what_the_policy_would_redact_cuts_a_stream_that_cannot_be_rewritten() -> None:
     guardian = a_guardian(stages={"response": {"harm": "redact"}})
     guard = guardian.stream_guard(holdback_chars=SIZE, rewrites=False)

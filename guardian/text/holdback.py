@@ -111,6 +111,10 @@ class Holdback:
         self._forget()
         return "".join(kept)
 
+    def return_to(self, at: int) -> None:
+        """Let the next window start at `at`, which has not left yet: windows that were due beyond it are void."""
+        self._next = at
+
     def _border(self, at: int) -> int:
         """`at`, or the end of the last blank shortly before it."""
         low = at - self.size // _SNAP
