@@ -43,7 +43,9 @@ def test_metadata(wheel: Path, names: set[str]) -> None:
     assert fields["License-Expression"] == "Apache-2.0"
     assert fields.get_all("License-File") == ["LICENSE", "NOTICE"]
     assert fields["Requires-Python"] == ">=3.11"
-    assert {"cpu", "gpu", "documents", "train", "dev"} == set(fields.get_all("Provides-Extra") or ())
+    adapters = {"http", "openai", "anthropic", "langchain", "litellm", "openai-agents", "pydantic-ai", "llama-index", "mcp"}
+    extras = {"cpu", "gpu", "documents", "observe", "train", "dev"} | adapters
+    assert extras == set(fields.get_all("Provides-Extra") or ())
     folder = metadata.removesuffix("METADATA")
     assert {f"{folder}licenses/LICENSE", f"{folder}licenses/NOTICE"} <= names
 
