@@ -43,8 +43,8 @@ def test_metadata(wheel: Path, names: set[str]) -> None:
     assert fields["License-Expression"] == "Apache-2.0"
     assert fields.get_all("License-File") == ["LICENSE", "NOTICE"]
     assert fields["Requires-Python"] == ">=3.11"
-    adapters = {"http", "openai", "anthropic", "langchain", "litellm", "openai-agents", "pydantic-ai", "llama-index", "mcp"}
-    extras = {"cpu", "gpu", "documents", "observe", "train", "dev"} | adapters
+    frameworks = {"langchain", "litellm", "openai-agents", "pydantic-ai", "llama-index", "mcp"}
+    extras = {"cpu", "gpu", "documents", "observe", "train", "dev", "http", "openai", "anthropic"} | frameworks
     assert extras == set(fields.get_all("Provides-Extra") or ())
     folder = metadata.removesuffix("METADATA")
     assert {f"{folder}licenses/LICENSE", f"{folder}licenses/NOTICE"} <= names
