@@ -31,7 +31,16 @@ from guardian.adapters._wire import (
     reply_of,
 )
 
-from guardian import Action, ConfigError, Guardian, InputError, Verdict, last_user_text, redact_messages
+from guardian import (
+    Action,
+    ConfigError,
+    Guardian,
+    InputError,
+    Verdict,
+    checked_on_block,
+    last_user_text,
+    redact_messages,
+)
 
 Unknown = Literal["pass", "refuse"]
 
@@ -63,8 +72,7 @@ class HttpGuard:
     """How the exchanges of a client are guarded; raises ConfigError for settings that are none."""
 
     def __init__(self, guardian: Guardian | None, *, on_block: OnBlock, unknown: Unknown, holdback_chars: int) -> None:
-        if on_block not in ("raise", "reply"):
-            raise ConfigError("on_block", "must be 'raise' or 'reply'")
+        checked_on_block(on_block)
         if unknown not in ("pass", "refuse"):
             raise ConfigError("unknown", "must be 'pass' or 'refuse'")
         self.guardian = guardian or Guardian()

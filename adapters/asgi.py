@@ -29,6 +29,7 @@ from guardian import (
     InputError,
     StreamGuard,
     Verdict,
+    checked_on_block,
     last_user_text,
     redact_messages,
 )
@@ -75,8 +76,7 @@ class GuardianMiddleware:
         on_large: Literal["refuse", "pass"] = "refuse",
         holdback_chars: int | None = None,
     ) -> None:
-        if on_block not in ("raise", "reply"):
-            raise ConfigError("on_block", "must be 'raise' or 'reply'")
+        checked_on_block(on_block)
         if on_large not in ("refuse", "pass"):
             raise ConfigError("on_large", "must be 'refuse' or 'pass'")
         if max_body < 1:

@@ -39,6 +39,7 @@ from guardian import (
     MissingExtra,
     StreamGuard,
     Verdict,
+    checked_on_block,
     last_user_text,
     redact_messages,
 )
@@ -110,7 +111,7 @@ class GuardianMiddleware(AgentMiddleware[Any, Any, Any]):
         super().__init__()
         guardian.stream_guard(holdback_chars=holdback_chars)  # a wrong size is an error here, not in mid-stream
         self.guardian = guardian
-        self.on_block = _checked(on_block)
+        self.on_block = checked_on_block(on_block)
         self.holdback_chars = holdback_chars
         self.transformers = (partial(_ToolOutputs, guardian=guardian),)
         self._threads = _Threads(guardian)
@@ -451,7 +452,7 @@ class GuardianRunnable(Runnable[Any, Any]):
         guardian.stream_guard(holdback_chars=holdback_chars)
         self.guardian = guardian
         # What the answer answers is known to the other end of the chain only.
-        self._answers = _Answers(guardian, "", _checked(on_block), holdback_chars)
+        self._answers = _Answers(guardian, "", checked_on_block(on_block), holdback_chars)
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002, ARG002
         if isinstance(input, AIMessage):
@@ -964,12 +965,6 @@ def _as_chunk(message: AIMessage) -> AIMessageChunk:
 
 
 # -- verdicts
-
-
-def _checked(on_block: OnBlock) -> OnBlock:
-    if on_block not in ("raise", "reply"):
-        raise ConfigError("on_block", "must be 'raise' or 'reply'")
-    return on_block
 
 
 def _stopping(verdicts: Iterable[Verdict]) -> Verdict | None:

@@ -25,6 +25,7 @@ from guardian import (
     Policy,
     StreamGuard,
     Verdict,
+    checked_on_block,
     last_user_text,
     redact_messages,
 )
@@ -73,8 +74,7 @@ class GuardianGuardrail(CustomGuardrail):
         guardrail_name: str = "guardian",
         **options: Any,
     ) -> None:
-        if on_block not in ("raise", "reply"):
-            raise ConfigError("on_block", "must be 'raise' or 'reply'")
+        checked_on_block(on_block)
         if guardian is not None and policy is not None:
             raise ConfigError("policy", "give a guardian or a policy, not both")
         if options.get("mask_response_content"):  # LiteLLM would then send streams of other APIs on unread

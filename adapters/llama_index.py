@@ -21,6 +21,7 @@ from guardian import (
     MissingExtra,
     StreamGuard,
     Verdict,
+    checked_on_block,
     last_user_text,
     redact_messages,
 )
@@ -165,8 +166,7 @@ class GuardedLLM(FunctionCallingLLM):
     def __init__(
         self, llm: LLM, guardian: Guardian, *, on_block: OnBlock = "raise", holdback_chars: int = 512, **kwargs: Any
     ) -> None:
-        if on_block not in ("raise", "reply"):
-            raise ConfigError("on_block", "must be 'raise' or 'reply'")
+        checked_on_block(on_block)
         of_model = {name: getattr(llm, name) for name in _PROMPTING}
         super().__init__(
             llm=llm, guardian=guardian, on_block=on_block, holdback_chars=holdback_chars, **(of_model | kwargs)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from guardian import Action, ConfigError, Guardian, GuardUnavailable, MissingExtra, Stage, Verdict
+from guardian import Action, Guardian, GuardUnavailable, MissingExtra, Stage, Verdict, checked_on_block
 
 try:
     from mcp import MCPError
@@ -59,8 +59,7 @@ class GuardianMiddleware:
     """
 
     def __init__(self, guardian: Guardian | None = None, *, on_block: Literal["raise", "reply"] = "raise") -> None:
-        if on_block not in ("raise", "reply"):
-            raise ConfigError("on_block", "must be 'raise' or 'reply'")
+        checked_on_block(on_block)
         self._guardian = guardian or Guardian()
         self._on_block = on_block
 

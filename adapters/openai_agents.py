@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from guardian import Action, ConfigError, Guardian, MissingExtra, Verdict, last_user_text, redact_messages
+from guardian import Action, Guardian, MissingExtra, Verdict, checked_on_block, last_user_text, redact_messages
 
 try:
     from agents import (
@@ -137,7 +137,7 @@ def guardian_tool_input_guardrail(guardian: Guardian, *, on_block: OnBlock = "re
     run, which is the SDK's own way with tools. With "raise" the run ends with ToolInputGuardrailTripwireTriggered,
     unless the policy's action is `reply`. ConfigError where `on_block` is neither.
     """
-    _checked(on_block)
+    checked_on_block(on_block)
 
     async def check(data: ToolInputGuardrailData) -> ToolGuardrailFunctionOutput:
         verdict = await guardian.acheck_tool_call(data.context.tool_name, data.context.tool_arguments)
@@ -156,7 +156,7 @@ def guardian_tool_output_guardrail(guardian: Guardian, *, on_block: OnBlock = "r
     of `guardian_tool_input_guardrail`: the model gets the reason in place of the result, or the run ends with
     ToolOutputGuardrailTripwireTriggered.
     """
-    _checked(on_block)
+    checked_on_block(on_block)
 
     async def check(data: ToolOutputGuardrailData) -> ToolGuardrailFunctionOutput:
         message = {"role": "tool", "content": _content(data)}
@@ -178,11 +178,6 @@ def verdict_of(tripwire: Tripwire) -> Verdict | None:
     """
     output = tripwire.output if hasattr(tripwire, "output") else tripwire.guardrail_result.output
     return output.output_info if isinstance(output.output_info, Verdict) else None
-
-
-def _checked(on_block: OnBlock) -> None:
-    if on_block not in ("raise", "reply"):
-        raise ConfigError("on_block", "must be 'raise' or 'reply'")
 
 
 def _decided(verdict: Verdict) -> GuardrailFunctionOutput:

@@ -14,7 +14,16 @@ from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from guardian import Action, ConfigError, Guardian, MissingExtra, StreamGuard, Verdict, last_user_text, redact_messages
+from guardian import (
+    Action,
+    Guardian,
+    MissingExtra,
+    StreamGuard,
+    Verdict,
+    checked_on_block,
+    last_user_text,
+    redact_messages,
+)
 
 try:
     from pydantic_ai import RunContext, ToolDefinition
@@ -108,7 +117,7 @@ class GuardianCapability(AbstractCapability[Any]):
     id: str | None = "guardian"
 
     def __post_init__(self) -> None:
-        _checked(self.on_block)
+        checked_on_block(self.on_block)
 
     @classmethod
     def get_serialization_name(cls) -> str | None:
@@ -153,7 +162,7 @@ class GuardedModel(WrapperModel):
     ) -> None:
         super().__init__(wrapped)
         self.guardian = guardian
-        self.on_block = _checked(on_block)
+        self.on_block = checked_on_block(on_block)
         self.holdback_chars = holdback_chars
 
     async def request(
@@ -572,9 +581,3 @@ def _stopped(verdict: Verdict, on_block: OnBlock, instead: str) -> str:
     if on_block == "raise" and verdict.action is not Action.REPLY:
         raise verdict.error()
     return instead
-
-
-def _checked(on_block: OnBlock) -> OnBlock:
-    if on_block not in ("raise", "reply"):
-        raise ConfigError("on_block", "must be 'raise' or 'reply'")
-    return on_block

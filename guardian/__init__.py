@@ -38,7 +38,7 @@ from guardian.record import LogRecorder, Outage, Record, Recorder
 from guardian.rules import Allowed, CustomRule
 from guardian.scoring.backend import Backend, Piece
 from guardian.scoring.fake import ScriptedBackend
-from guardian.stream import AsyncGuardedStream, GuardedStream, StreamGuard
+from guardian.stream import AsyncGuardedStream, GuardedStream, StreamGuard, checked_on_block
 from guardian.taxonomy import Attack, Hazard, Severity
 from guardian.thresholds import Thresholds
 from guardian.verdict import Action, Coverage, Finding, ModelRef, PolicyRef, Span, Stage, Verdict
@@ -89,6 +89,7 @@ __all__ = [
     "StreamGuard",
     "Thresholds",
     "Verdict",
+    "checked_on_block",
     "guard",
     "last_user_text",
     "redact_messages",

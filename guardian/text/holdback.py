@@ -43,8 +43,8 @@ class Holdback:
 
     `size` is the length of a window in characters. Every run of at most `size // 2` characters lies whole inside some
     window, a character is held until at most `size` more have come, and all windows together have less than three
-    times the length of the text. Feeding costs amortised linear time whatever the chunks. Raises ConfigError for a size
-    below 32.
+    times the length of the text; `return_to` reads more and holds longer. Feeding costs amortised linear time whatever
+    the chunks. Raises ConfigError for a size below 32.
 
     Feed, ask for the windows that are due, release those that are clear, in order:
 
