@@ -100,6 +100,13 @@ $(LITELLM)/.installed: pyproject.toml $(LITELLM_LOCK)
 
 wheels: .wheels/.filled
 
+# The package as it is installed, in links: what mypy reads.
+TYPES := .cache/types
+define as_installed
+	@rm -rf $(TYPES) && mkdir -p $(TYPES)/guardian
+	@ln -s $(CURDIR)/guardian/* $(CURDIR)/adapters $(CURDIR)/models $(TYPES)/guardian/
+endef
+
 test: lint types check litellm
 
 lint: $(TEST)/.installed
@@ -108,6 +115,7 @@ lint: $(TEST)/.installed
 	@$(TEST)/bin/ruff format --check .
 
 types: $(TEST)/.installed
+	$(as_installed)
 	@echo "==> mypy"
 	@$(TEST)/bin/mypy
 
@@ -118,8 +126,9 @@ check: $(TEST)/.installed .wheels/.filled
 
 litellm: $(LITELLM)/.installed
 	@mkdir -p "$$TMPDIR"
+	$(as_installed)
 	@echo "==> mypy and pytest with litellm"
-	@$(LITELLM)/bin/mypy --follow-imports=silent adapters/litellm.py examples/litellm/guardrail.py
+	@$(LITELLM)/bin/mypy --follow-imports=silent $(TYPES)/guardian/adapters/litellm.py examples/litellm/guardrail.py
 	@$(LITELLM)/bin/python -m pytest tests/adapters/test_litellm.py
 
 # ---- the model
