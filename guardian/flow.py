@@ -13,8 +13,9 @@ from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
-from guardian.errors import BackendError
-from guardian.policy import Decision, Policy, action_of_harm, decide, floors, subject
+from guardian.decision import Decision, action_of_harm, decide, floors, subject
+from guardian.errors import BackendError, GuardianError
+from guardian.policy import Policy
 from guardian.reply.templates import reply_for
 from guardian.scoring.backend import SCORES, Backend, Piece, Scores
 from guardian.spans import Part, merged, sentences, spans_of
@@ -156,14 +157,34 @@ def _windows(
     for tally in tallies:
         plain, *others = views(tally.job.text[: tally.scanned])
         _apply_rules(tally, (plain, *others), policy, proceed)
-        for start, end in backend.windows(plain.text):
+        for start, end in _windows_of(plain.text, tally.job.stage, backend):
             tally.windows += 1
             if not plain.text[start:end].isspace():
                 yield _request(tally, Part(plain, start, end))
         for view in others:
-            for start, end in backend.windows(view.text):
+            for start, end in _windows_of(view.text, tally.job.stage, backend):
                 if _differs(view, start, end, tally.job.text):
                     yield _request(tally, Part(view, start, end))
+
+
+def _windows_of(text: str, stage: Stage, backend: Backend) -> Iterator[tuple[int, int]]:
+    with _AsOutage(stage):
+        yield from backend.windows(text)
+
+
+class _AsOutage:
+    """Within it, whatever a backend raises is an outage. Its words stay in the cause: they may hold the text."""
+
+    __slots__ = ("stage",)
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, GuardianError):
+            raise BackendError(self.stage, f"the backend raised {type(error).__name__}") from error
 
 
 def _apply_rules(tally: Tally, readings: Sequence[View], policy: Policy, proceed: Callable[[], None]) -> None:
@@ -229,7 +250,8 @@ class Scorer:
     def _score(self, batch: list[Piece]) -> None:
         self._proceed()
         began = perf_counter()
-        scores = self._backend.score(batch)
+        with _AsOutage(batch[0].stage):
+            scores = self._backend.score(batch)
         self.seconds += perf_counter() - began
         if len(scores) != len(batch):
             raise BackendError(batch[0].stage, f"{len(scores)} scores for {len(batch)} pieces")
@@ -253,6 +275,8 @@ def _spans(
     tallies: Sequence[Tally], decisions: Sequence[Decision], scorer: Scorer, policy: Policy
 ) -> list[tuple[Span, ...]]:
     """The offending spans of every text, narrowed down to sentences where the policy says so."""
+    if not any(finding.triggered for decision in decisions for finding in decision.findings):
+        return [()] * len(tallies)
     limits = [
         {f.name: f.threshold for f in decision.findings if f.triggered and f.name in tally.floors}
         for tally, decision in zip(tallies, decisions, strict=True)

@@ -16,11 +16,12 @@ from typing import Any, Self
 
 from guardian import messages as chat
 from guardian.conversation import Conversation, Verdicts
+from guardian.decision import floors
 from guardian.documents import read_document
 from guardian.errors import ConfigError, GuardTimeout, GuardUnavailable, InputError
 from guardian.flow import Job, judge
 from guardian.hooks import Check, Hook
-from guardian.policy import Policy, floors
+from guardian.policy import Policy
 from guardian.record import RecorderLike, Recorders
 from guardian.scoring.backend import SCORES, Backend, Device
 from guardian.stream import AsyncGuardedStream, GuardedStream, OnBlock, StreamGuard, TextFeed

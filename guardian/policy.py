@@ -5,8 +5,7 @@ Everything here is a pure function over immutable values: no model, no clock, no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -25,21 +24,13 @@ from guardian._validation import first_problem
 from guardian.errors import ConfigError
 from guardian.presets import PRESETS
 from guardian.rules import Allowed, CustomRule
-from guardian.taxonomy import HAZARDS, Hazard, Severity
-from guardian.text.windows import bucket_of
-from guardian.thresholds import Rate, Threshold, Thresholds
-from guardian.verdict import ALLOW_LIST, Action, Finding, PolicyRef, Stage
+from guardian.taxonomy import Hazard
+from guardian.thresholds import Rate, Threshold
+from guardian.verdict import Action, PolicyRef, Stage
 
 FailMode = Literal["closed", "open"]
 Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 StageSeconds = Mapping[Stage, Seconds | None]
-
-# A hazard explains harm from this share of its score on, and may explain it from that.
-_EXPLAINS = 0.5
-_DOUBTFUL = 0.25
-_HARM = frozenset(("harm", *HAZARDS))
-# From this probability on the third severity is the model's own opinion.
-_CONTROVERSIAL = 0.5
 
 
 class _Model(BaseModel):
@@ -237,171 +228,3 @@ def _laid_over(default: object, given: object) -> object:
     if isinstance(default, str):
         default = {"action": default}
     return _merged(default if isinstance(default, Mapping) else {}, given)
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a policy makes of scores, before shadow mode."""
-
-    action: Action
-    flagged: bool
-    severity: Severity
-    findings: tuple[Finding, ...]
-
-
-def decide(
-    policy: Policy,
-    stage: Stage,
-    scores: Mapping[str, float],
-    thresholds: Thresholds,
-    n_windows: int = 1,
-    complete: bool = True,
-    passages: Sequence[Mapping[str, float]] = (),
-    custom: Sequence[Finding] = (),
-    excused: Collection[str] | None = None,
-) -> Decision:
-    """Turn the scores of a text of `n_windows` windows into an action.
-
-    `scores` are the highest over the text. `passages` are the scores of its windows, at least of those that reach the
-    `floors`; none: the text is one passage. A head triggers at its threshold. Harm that triggers is explained by the
-    hazards with at least half its score in the same passage; their rules replace the stage's rule for harm, so harm
-    that report-only hazards alone explain is allowed. The likeliest hazard of unexplained harm only names it.
-
-    `custom` are the findings of the policy's own rules. `excused` names findings that the allow-list holds back; None:
-    it was not used. Neither says anything about severity but that what is excused is not there.
-
-    More budget never gives a lesser action. Nor does a higher score, except that of a hazard whose own rule is milder
-    than the stage's rule for harm. Raises ConfigError where the model has no threshold for a rule.
-    """
-    passages = passages or (scores,)
-    heads = {
-        head: _finding(head, scores[head], threshold_of(policy, stage, head, thresholds, n_windows), rule.action)
-        for head, rule in policy.stages[stage].items()
-    }
-    harm = heads.get("harm")
-    hazards = tuple(_hazard_findings(policy, stage, scores, thresholds, n_windows, harm, passages))
-    if harm is not None and harm.triggered:
-        reasons = [action_of_harm(policy, stage, passage) for passage in passages if passage["harm"] >= harm.threshold]
-        heads["harm"] = harm.model_copy(update={"action": max(reasons, default=harm.action)})
-    findings = (*heads.values(), *hazards, *custom)
-    if excused is not None:
-        kept = (f.model_copy(update={"triggered": f.triggered and f.name not in excused}) for f in findings)
-        findings = (*kept, _finding(ALLOW_LIST, 1.0, 1.0, Action.ALLOW))
-    action = max((f.action for f in findings if f.triggered), default=Action.ALLOW)
-    if not complete:
-        action = max(action, policy.on_incomplete)
-    severity = _severity(scores, findings, thresholds.loosest(stage, "harm", n_windows))
-    return Decision(action, action is not Action.ALLOW, severity, findings)
-
-
-def threshold_of(policy: Policy, stage: Stage, name: str, thresholds: Thresholds, n_windows: int | None) -> float:
-    """The threshold in force for a head or hazard that has a rule; over all lengths where `n_windows` is None."""
-    bucket = None if n_windows is None else bucket_of(max(1, n_windows))
-    key = (id(policy), id(thresholds), stage, name, bucket)
-    known = _THRESHOLDS.get(key)
-    if known is None:
-        if len(_THRESHOLDS) >= _MOST_THRESHOLDS:
-            _THRESHOLDS.clear()
-        known = _THRESHOLDS[key] = (policy, thresholds, _threshold_of(policy, stage, name, thresholds, n_windows))
-    return known[2]
-
-
-# Every check asks for the same few. Policies and thresholds cannot be hashed, but neither do they change: they are told
-# apart by identity, and kept, so that no other can come to have it.
-_THRESHOLDS: dict[tuple[int, int, Stage, str, int | None], tuple[Policy, Thresholds, float]] = {}
-_MOST_THRESHOLDS = 4096
-
-
-def _threshold_of(policy: Policy, stage: Stage, name: str, thresholds: Thresholds, n_windows: int | None) -> float:
-    rule: Rule | None = getattr(policy.stages[stage], name, None)
-    key = f"stages.{stage}.{name}.fpr"
-    if rule is None:
-        rule, key = policy.hazards[Hazard(name)], f"hazards.{name}.fpr"
-    if rule.threshold is not None:
-        return rule.threshold
-    asked = rule.fpr or policy.fpr
-    if asked is None:
-        return thresholds.lookup(stage, name, thresholds.default(stage, name), n_windows)
-    key = key if rule.fpr is not None else "fpr"
-    threshold = thresholds.lookup(stage, name, asked, n_windows, key=key)
-    if threshold >= 1:  # what calibration gives where it saw too few texts: the guard would be off without a word
-        raise ConfigError(key, f"the model cannot promise {asked:g} for {name} at the {stage} stage; set a threshold")
-    return threshold
-
-
-def floors(policy: Policy, stage: Stage, thresholds: Thresholds) -> dict[str, float]:
-    """Of every score that can trigger at a stage, the value below which it never does, however long the text is.
-
-    Raises ConfigError, naming the key, where the policy asks for what the model cannot give.
-    """
-    own = [hazard for hazard, rule in policy.hazards.items() if rule.sets_threshold]
-    names = [head for head, _ in policy.stages[stage].items()] + own
-    return {name: threshold_of(policy, stage, name, thresholds, None) for name in names}
-
-
-def subject(name: str) -> str:
-    """What a finding, or the span of one, is about: harm and its hazards are explained by the same passages."""
-    return "harm" if name in _HARM else name
-
-
-def _finding(name: str, score: float, threshold: float, action: Action, triggered: bool | None = None) -> Finding:
-    reached = score >= threshold if triggered is None else triggered
-    return Finding(name=name, score=score, threshold=threshold, triggered=reached, action=action)
-
-
-def _share(hazard: Hazard, passage: Mapping[str, float]) -> float:
-    """The probability of a hazard in a passage, given that there is harm."""
-    return passage[hazard] / passage["harm"] if passage["harm"] else 0.0
-
-
-def action_of_harm(policy: Policy, stage: Stage, passage: Mapping[str, float]) -> Action:
-    """The action for the harm of one passage. A milder rule excuses it only where nothing graver is in doubt."""
-    of_stage = dict(policy.stages[stage].items())["harm"].action
-    actions: list[Action] = []
-    doubt = False
-    for hazard in HAZARDS:
-        rule, share = policy.hazards.get(hazard), _share(hazard, passage)
-        action = of_stage if rule is None else rule.action
-        if share >= _EXPLAINS:
-            actions.append(action)
-        doubt = doubt or (share >= _DOUBTFUL and action >= of_stage)
-    return max([*actions, of_stage]) if doubt else max(actions, default=of_stage)
-
-
-def _hazard_findings(
-    policy: Policy,
-    stage: Stage,
-    scores: Mapping[str, float],
-    thresholds: Thresholds,
-    n_windows: int,
-    harm: Finding | None,
-    passages: Sequence[Mapping[str, float]],
-) -> Iterator[Finding]:
-    """A finding for every hazard that is looked at: all where `harm` is, else those with a threshold of their own."""
-    own = {
-        hazard: threshold_of(policy, stage, hazard, thresholds, n_windows)
-        for hazard, rule in policy.hazards.items()
-        if rule.sets_threshold
-    }
-    if harm is None:
-        for hazard, threshold in own.items():
-            yield _finding(hazard, scores[hazard], threshold, policy.hazards[hazard].action)
-        return
-    likeliest = max(HAZARDS, key=scores.__getitem__)
-    harmful = [passage for passage in passages if passage["harm"] >= harm.threshold]
-    for hazard in HAZARDS:
-        score, threshold = scores[hazard], own.get(hazard, harm.threshold)
-        explains = bool(harmful) and any(_share(hazard, passage) >= _EXPLAINS for passage in harmful)
-        sure = explains or (hazard in own and score >= threshold)
-        guess = harm.triggered and hazard is likeliest and score > 0.0 and not sure
-        rule = policy.hazards.get(hazard)
-        action = harm.action if rule is None or guess else rule.action
-        yield _finding(hazard, score, threshold, action, sure or guess)
-
-
-def _severity(scores: Mapping[str, float], findings: Iterable[Finding], loosest: float | None) -> Severity:
-    """Unsafe where harm or a hazard triggered; controversial where harm would under the loosest budget there is."""
-    if any(f.triggered and f.name in _HARM for f in findings):
-        return Severity.UNSAFE
-    doubtful = loosest is not None and scores["harm"] >= loosest
-    return Severity.CONTROVERSIAL if doubtful or scores["controversial"] > _CONTROVERSIAL else Severity.SAFE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from guardian.scoring.backend import Scores
@@ -34,7 +34,7 @@ class Part:
         return self.view.text[self.start : self.end]
 
     def scored(self, scores: Scores) -> Part:
-        return replace(self, scores=scores)
+        return Part(self.view, self.start, self.end, scores)
 
     def reaches(self, limits: Mapping[str, float]) -> bool:
         """Whether any of the scores is at its limit."""

@@ -14,21 +14,25 @@ from types import MappingProxyType
 class Ranked(StrEnum):
     """A StrEnum ordered as it is written. Without this `<` and `max` would go by the alphabet."""
 
-    @property
-    def rank(self) -> int:
-        return list(type(self)).index(self)
+    rank: int
+
+    def __init__(self, _: str) -> None:
+        self.rank = len(type(self).__members__)
 
     def __lt__(self, other: str) -> bool:
-        return self.rank < type(self)(other).rank
+        return self.rank < self._rank_of(other)
 
     def __le__(self, other: str) -> bool:
-        return self.rank <= type(self)(other).rank
+        return self.rank <= self._rank_of(other)
 
     def __gt__(self, other: str) -> bool:
-        return self.rank > type(self)(other).rank
+        return self.rank > self._rank_of(other)
 
     def __ge__(self, other: str) -> bool:
-        return self.rank >= type(self)(other).rank
+        return self.rank >= self._rank_of(other)
+
+    def _rank_of(self, other: str) -> int:
+        return other.rank if isinstance(other, type(self)) else type(self)(other).rank
 
 
 class Hazard(StrEnum):

@@ -24,6 +24,10 @@ WAITING = 1024
 """Checks that may wait or run at once; one more is refused, because it would be answered too late anyway."""
 
 
+_NEVER = Event()
+"""Of work that its caller does itself, and so waits for."""
+
+
 class Workers:
     """A small thread pool, started at the first use, that refuses work it could not do in time."""
 
@@ -41,7 +45,7 @@ class Workers:
         GuardUnavailable where the work still waited for a worker when `close` was called.
         """
         if seconds is None:
-            return work(Event())
+            return work(_NEVER)
         abandoned = Event()
         future = self._submit(work, stage, abandoned)
         try:

@@ -23,11 +23,13 @@ from guardian import (
     Action,
     BackendError,
     BlockedPrompt,
+    Check,
     ConfigError,
     Guardian,
     GuardOverloaded,
     GuardTimeout,
     GuardUnavailable,
+    Hook,
     InputError,
     Piece,
     Policy,
@@ -392,10 +394,32 @@ def test_an_outage_is_an_error_unless_the_policy_fails_open(caplog: pytest.LogCa
         guardian.check("a bomb", stage=Stage.DOCUMENT)
 
 
-def test_other_errors_are_never_let_pass() -> None:
-    policy = Policy(fail_mode=dict.fromkeys(Stage, "open"))
+OPEN = Policy(fail_mode=dict.fromkeys(Stage, "open"))
+
+
+@pytest.mark.parametrize("broken", ["score", "windows"])
+def test_whatever_a_backend_raises_is_an_outage(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = ScriptedBackend()
+
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("of the text")
+
+    monkeypatch.setattr(backend, broken, fail)
+    with pytest.raises(BackendError, match=r"raised ZeroDivisionError$") as raised:
+        Guardian(backend=backend).check("a")
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+    assert Guardian(backend=backend, policy=OPEN).check("a").coverage.chars == 0
+
+
+def test_errors_that_are_no_outage_are_never_let_pass() -> None:
+    class Broken(Hook):
+        def before(self, check: Check) -> None:
+            raise ZeroDivisionError(check.stage)
+
+        def after(self, check: Check, verdict: Verdict) -> None: ...
+
     with pytest.raises(ZeroDivisionError):
-        a_guardian(policy, fail=ZeroDivisionError()).check("a")
+        Guardian(backend=ScriptedBackend(), policy=OPEN, hooks=[Broken()]).check("a")
 
 
 @pytest.mark.parametrize("scores", [{"harm": float("nan")}, {"harm": 1.5}, {"harm": -0.1}])
@@ -428,7 +452,7 @@ def test_a_timeout_is_kept_whatever_the_backend_does(gate: Gate) -> None:
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_timeout_error_of_the_backend_is_its_own(asynchronous: bool) -> None:
     guardian = a_guardian(Policy(timeout_s=30), fail=TimeoutError("mine"))
-    with pytest.raises(TimeoutError, match="mine"):
+    with pytest.raises(BackendError, match="raised TimeoutError"):
         asyncio.run(guardian.acheck("a")) if asynchronous else guardian.check("a")
 
 

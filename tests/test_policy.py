@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import guardian.policy
+from guardian.decision import decide, floors
 from guardian.errors import ConfigError
-from guardian.policy import Policy, Rule, StageRules, decide, floors
+from guardian.policy import Policy, Rule, StageRules
 from guardian.presets import PRESETS
 from guardian.schema import policy_schema
 from guardian.scoring.backend import SCORES

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardian import Action, ConfigError, Policy, Stage, Thresholds
-from guardian.policy import decide, floors
+from guardian.decision import decide, floors
 from guardian.presets import PRESETS
 from guardian.scoring.backend import SCORES
 from guardian.scoring.manifest import Manifest

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from guardian.policy import Policy, Rule, threshold_of
+from guardian.decision import threshold_of
+from guardian.policy import Policy, Rule
 from guardian.rules import Allowed, CustomRule
 from guardian.taxonomy import TITLES
 from guardian.thresholds import Thresholds

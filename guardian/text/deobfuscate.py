@@ -170,7 +170,7 @@ def _spaced_letters(text: str) -> list[Edit]:
     edits: list[Edit] = []
     for match in _SPACED.finditer(text):
         edits += _join_letters(match[0], match.start())
-    if not edits:
+    if not edits and ("(" in text or "[" in text):
         for match in _BRACKETED.finditer(text):
             letters = re.sub(r"[^A-Za-z]", "", match[0])
             if is_inflected(letters) or known_share(segment(letters.lower())) >= 0.6:
@@ -247,6 +247,7 @@ def _wordlike(words: list[str]) -> bool:
 # --- separators inside words -------------------------------------------------------------------------------------
 
 _SEPARATED = re.compile(r"(?<![^\W_])(?<![/\\@.])[A-Za-z]++(?:[*|~^#\\`._+=:;,!/-]{1,2}+[A-Za-z]++)++")
+_SYMBOL_IN_WORD = re.compile(r"[*|~^#\\`._+=:;,!/-][A-Za-z]")
 _GOES_ON = re.compile(r"[^\W_]|[@/\\]")
 _PIECE = re.compile("[A-Za-z]+")
 _ODD = frozenset("*|~^#`+")
@@ -256,6 +257,8 @@ _PREFIXES = word_set("e i u x re co un de pre non anti sub pro mid mis bi tri ex
 
 def _separators(text: str) -> Iterator[Edit]:
     """Closes up a known word broken by symbols (`bo*mb`, `ki|ll`) and fills a masked vowel (`k*ll`)."""
+    if not _SYMBOL_IN_WORD.search(text):  # cheaper, and enough for most texts
+        return
     for match in _SEPARATED.finditer(text):
         if _GOES_ON.match(text, match.end()):
             continue
@@ -310,6 +313,7 @@ _LEET = {
 }  # fmt: skip
 _LEET_FIRST = {ord(char): letters[0] for char, letters in _LEET.items()}
 _LEET_CHARS = "0-9@$!|€£¥₿¢"
+_LEET_CHAR = re.compile(f"[{_LEET_CHARS}]")
 _LEET_WORD = re.compile(f"(?<![^\\W_])(?<![@$/=&#_\\\\.:-])[A-Za-z]*+[{_LEET_CHARS}][A-Za-z{_LEET_CHARS}]*+")
 _LEET_NUMBER = re.compile(r"(?<![\w.,:$#/(\[-])(?:4|1|70|15|17|45)(?![\w%:/]|[.,][0-9])")
 """Numbers that are short words (a, i, to, is, it, as) where the words around them are leetspeak."""
@@ -318,6 +322,8 @@ _MOST_READINGS = 16
 
 def _leet(text: str) -> list[Edit]:
     """Spells out leetspeak: words that become known ones, and in a text with several of them all that look alike."""
+    if not _LEET_CHAR.search(text):
+        return []
     words = (match for match in _LEET_WORD.finditer(text) if not text.startswith("_", match.end()))
     found = [match for match in words if _leet_shaped(match[0])]
     if not found:

@@ -44,7 +44,8 @@ def find_hidden(text: str) -> list[Passage]:
 
 def find_encoded(text: str, depth: int = MAX_DEPTH) -> list[Passage]:
     """Visibly encoded passages of canonical `text`, in order, disjoint, with the encodings inside them undone."""
-    found = [passage for decode in _DECODERS for passage in decode(text)]
+    decoders = _DECODERS if _ANY_DIGIT.search(text) else _WITHOUT_DIGITS
+    found = [passage for decode in decoders for passage in decode(text)]
     return _expanded(_disjoint(found), depth - 1)
 
 
@@ -288,6 +289,7 @@ def _codes(text: str) -> Iterator[Passage]:
 
 
 _MORSE_MARKS = str.maketrans({"·": ".", "•": ".", "–": "-", "—": "-", "−": "-", "_": "-"})
+_MORSE_SIGNS = ".-–—−·•_"
 _MORSE_RUN = re.compile(r"(?<!\S)[.\-–—−·•_]{1,7}(?:(?: ?[/|] ?| {1,7}|\n)[.\-–—−·•_]{1,7}){4,}+")
 _NO_BLANK = re.compile(r"\S")
 _MORSE_CODES = (
@@ -298,6 +300,8 @@ _MORSE = dict(zip(_MORSE_CODES.split(), "abcdefghijklmnopqrstuvwxyz0123456789.,?
 
 
 def _morse(text: str) -> Iterator[Passage]:
+    if sum(map(text.count, _MORSE_SIGNS)) < 5:
+        return
     for match in _MORSE_RUN.finditer(text):
         if _NO_BLANK.match(text, match.end()):
             continue
@@ -309,6 +313,8 @@ def _morse(text: str) -> Iterator[Passage]:
                 yield Passage(*match.span(), payload, "morse")
 
 
-_DECODERS: tuple[Callable[[str], Iterator[Passage] | list[Passage]], ...] = (
-    _escapes, _entities, _url, _binary, _hex, _base64, _codes, _morse,
-)  # fmt: skip
+_Decoder = Callable[[str], Iterator[Passage] | list[Passage]]
+# Most texts have no digit, and the code of no Latin letter does without one in any of these.
+_OF_DIGITS: tuple[_Decoder, ...] = (_escapes, _entities, _url, _binary, _hex, _codes)
+_WITHOUT_DIGITS: tuple[_Decoder, ...] = (_base64, _morse)
+_DECODERS = (*_OF_DIGITS, *_WITHOUT_DIGITS)

@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, NamedTuple
 
 FORWARD: Final = 1
@@ -159,18 +160,18 @@ class Mapped:
 
 def rewrite(text: str, edits: Iterable[Edit]) -> Mapped:
     """Applies `edits`, which are in order and do not overlap, to `text`, in linear time."""
+    pending = iter(edits)
+    first = next(pending, None)
+    if first is None:
+        return Mapped(text)
     rows = _Rows()
     parts: list[str] = []
     done = 0
-    changed = False
-    for start, end, replacement, step in edits:
-        changed = True
+    for start, end, replacement, step in chain((first,), pending):
         parts += text[done:start], replacement
         rows.add(start - done, done, start - done, FORWARD)
         rows.add(len(replacement), start, end - start, step)
         done = end
-    if not changed:
-        return Mapped(text)
     parts.append(text[done:])
     rows.add(len(text) - done, done, len(text) - done, FORWARD)
     return Mapped("".join(parts), rows.done())
