@@ -16,10 +16,14 @@ from guardian.adapters._wire import (
     Tool,
     Turn,
     arguments_of,
+    at,
     filled,
     listed,
     mapped,
     new_id,
+    numbered,
+    put,
+    strings,
     summary,
     texted,
 )
@@ -41,8 +45,10 @@ class Messages:
         for index, message in enumerate(filled(body.get("messages"), "messages")):
             content, path = message.get("content"), ("messages", index, "content")
             if message.get("role") == "user" and isinstance(content, list):
-                documents += [d for i, part in enumerate(content) for d in _documents(part, (*path, i))]
-                content = [_NO_TEXT if _is_document(part) else _shown(part) for part in content]
+                for number, part in enumerate(content):
+                    if _is_document(part):
+                        documents += [((*path, number, *place), at(part, place)) for place in _places(part)]
+                content = [_asked(part) for part in content]
             turns.append(Turn({"role": message.get("role"), "content": content}, path))
         return Asked(turns, documents)
 
@@ -97,13 +103,13 @@ class MessagesReader:
             message = mapped(data.get("message"), "message")
             blocks = enumerate(listed(message.get("content") or [], "content"))
             return Read(wholes=[p for i, block in blocks for p in _block(block, i, ("message", "content", i))])
+        index = numbered(data.get("index"), "index")
         if kind == "content_block_start":
-            block = mapped(data.get("content_block"), "content_block")
-            return Read(_begun(block, data.get("index"), ("content_block",)))
+            return Read(_begun(mapped(data.get("content_block"), "content_block"), index, ("content_block",)))
         if kind == "content_block_delta":
-            return Read(_delta(mapped(data.get("delta"), "delta"), data.get("index")))
+            return Read(_delta(mapped(data.get("delta"), "delta"), index))
         if kind == "content_block_stop":
-            return Read(done=[(data.get("index"),)])
+            return Read(done=[(index,)])
         return Read(done=[()] if kind in ("message_delta", "message_stop") else [])
 
     def without(self, data: Json, group: int) -> Json | None:  # noqa: ARG002  (there is one choice)
@@ -151,32 +157,43 @@ def _stopped(verdict: Verdict) -> Json:
 
 
 def _is_document(part: Any) -> bool:
-    return isinstance(part, dict) and bool(_source(part))
+    return isinstance(part, dict) and part.get("type") in ("document", "search_result")
 
 
-def _source(part: Json) -> str | None:
-    """The key under which a part has the text of a document; images and files have none."""
-    if part.get("type") == "search_result":
-        return "content"
+def _is_text(part: Json) -> bool:
+    """Whether all of a document is text: a file and what is behind an address is none."""
     source = part.get("source")
-    if part.get("type") == "document" and isinstance(source, dict) and source.get("type") in ("text", "content"):
-        return "source"
-    return None
+    return part["type"] == "search_result" or (isinstance(source, dict) and source.get("type") in ("text", "content"))
 
 
-def _documents(part: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    """The texts of a document: in one piece, or in parts."""
-    if not _is_document(part):
+def _places(part: Json) -> Iterator[Path]:
+    """Where a document has its texts: what it is called, and what it says, in one piece or in parts."""
+    for name in ("title", "context"):
+        if part.get(name):
+            texted(part[name], f"document.{name}")
+            yield (name,)
+    if not _is_text(part):
         return
-    key = "data" if part["type"] == "document" and part["source"]["type"] == "text" else "content"
-    value, where = (part, path) if part["type"] == "search_result" else (part["source"], (*path, "source"))
-    value, where = value.get(key), (*where, key)
-    if isinstance(value, list):
-        for index, inner in enumerate(listed(value, "document")):
-            if inner.get("type", "text") == "text":
-                yield (*where, index, "text"), texted(inner.get("text"), "document.text")
-    else:
-        yield where, texted(value, "document")
+    path: Path = ("content",)
+    value = part.get("content")
+    if part["type"] == "document":
+        key = "data" if part["source"]["type"] == "text" else "content"
+        path, value = ("source", key), part["source"].get(key)
+    if not isinstance(value, list):
+        texted(value, "document")
+        yield path
+        return
+    for index, inner in enumerate(listed(value, "document")):
+        if inner.get("type", "text") == "text":
+            texted(inner.get("text"), "document.text")
+            yield (*path, index, "text")
+
+
+def _asked(part: Any) -> Any:
+    """A part of a user's turn as a guard reads it: documents are read for themselves."""
+    if not _is_document(part):
+        return _shown(part)
+    return _NO_TEXT if _is_text(part) else part
 
 
 def _shown(part: Any) -> Any:
@@ -185,10 +202,10 @@ def _shown(part: Any) -> Any:
         return part
     if part.get("type") == "tool_result" and isinstance(part.get("content"), list):
         return part | {"content": [_shown(inner) for inner in part["content"]]}
-    if (key := _source(part)) is None:
+    if not _is_document(part):
         return part
-    text = part["content"] if key == "content" else part["source"].get("data", part["source"].get("content"))
-    return {"type": "tool_result", "content": text}
+    texts: list[Json] = [{"type": "text", "text": at(part, path)} for path in _places(part)]
+    return {"type": "tool_result", "content": texts if _is_text(part) else [*texts, {"type": "unread"}]}
 
 
 def _put_back(part: Any, changed: Any) -> Any:
@@ -198,25 +215,41 @@ def _put_back(part: Any, changed: Any) -> Any:
     if part.get("type") == "tool_result" and isinstance(part.get("content"), list):
         inner = zip(part["content"], changed["content"], strict=True)
         return part | {"content": [_put_back(old, new) for old, new in inner]}
-    if (key := _source(part)) is None:
+    if not _is_document(part):
         return changed
-    if key == "content":
-        return part | {"content": changed["content"]}
-    field = "data" if part["source"]["type"] == "text" else "content"
-    return part | {"source": part["source"] | {field: changed["content"]}}
+    for path, new in zip(_places(part), changed["content"], strict=False):
+        put(part, path, new["text"])
+    return part
 
 
 # -- answers
 
 
-def _block(block: Json, index: int, path: Path) -> Iterator[Text | Tool]:
+def _block(block: Json, index: Any, path: Path) -> Iterator[Text | Tool]:
     kind = block.get("type")
     if kind == "text":
         yield Text((index, "text"), (*path, "text"), texted(block.get("text"), "text"))
+        for number, citation in enumerate(listed(block.get("citations") or [], "citations")):
+            yield from _cited(citation, index, (*path, "citations", number))
     elif kind == "thinking":  # signed: it cannot be changed
         yield Text((index, "thinking"), (*path, "thinking"), texted(block.get("thinking"), "thinking"), rewrites=False)
-    elif kind in _CALLS:
+    elif isinstance(kind, str) and kind in _CALLS:
         yield Tool((index, "tool"), texted(block.get("name"), "name"), arguments_of(block.get("input")))
+    else:
+        yield from _others(block, index, path)
+
+
+def _cited(citation: Json, index: Any, path: Path) -> Iterator[Text]:
+    """What a citation says of its source, which is nothing to be changed."""
+    for name in ("cited_text", "document_title", "title"):
+        if citation.get(name):
+            yield Text((index, name), (*path, name), texted(citation[name], name), rewrites=False)
+
+
+def _others(value: Json, index: Any, path: Path) -> Iterator[Text]:
+    """Texts of a block of another kind, such as what a tool of the server gave: to be sent back unchanged."""
+    for where, text in strings(value):
+        yield Text((index, *where), (*path, *where), text, rewrites=False)
 
 
 def _begun(block: Json, index: Any, path: Path) -> list[Text | Tool | Hold]:
@@ -236,4 +269,6 @@ def _delta(delta: Json, index: Any) -> list[Text | Tool | Hold]:
         return [Text((index, "thinking"), ("delta", "thinking"), thinking, rewrites=False)]
     if kind == "input_json_delta":
         return [Tool((index, "tool"), "", texted(delta.get("partial_json"), "partial_json"))]
-    return []
+    if kind == "citations_delta":
+        return list(_cited(mapped(delta.get("citation"), "citation"), index, ("delta", "citation")))
+    return list(_others(delta, index, ("delta",)))

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from guardian.adapters._anthropic_messages import Messages
-from guardian.adapters._openai_chat import Chat, Completions
+from guardian.adapters._openai_chat import Chat, ChatList, Completions
 from guardian.adapters._openai_responses import Responses
-from guardian.adapters._sse import encoded, json_object
+from guardian.adapters._sse import json_object
 from guardian.adapters._stream import GuardedEvents
 from guardian.adapters._wire import (
     HEADER,
@@ -46,10 +46,12 @@ Unknown = Literal["pass", "refuse"]
 
 # Servers put these paths below prefixes of their own: only the end of a path is looked at.
 _ROUTES: tuple[tuple[str, re.Pattern[str], Api], ...] = tuple(
-    (method, re.compile(pattern), api)
+    (method, re.compile(pattern, re.IGNORECASE), api)
     for method, pattern, api in (
         ("POST", r"/chat/completions$", Chat()),
+        ("GET", r"/chat/completions$", ChatList()),
         ("GET", r"/chat/completions/[^/]+$", Chat(asks=False)),
+        ("POST", r"/chat/completions/[^/]+$", Chat(asks=False)),
         ("POST", r"/completions$", Completions()),
         ("POST", r"/responses$", Responses()),
         ("GET", r"/responses/[^/]+$", Responses(asks=False)),
@@ -115,7 +117,7 @@ class Exchange:
     def admit(self, content: bytes) -> Steps[bytes | Reply]:
         """Check a request: the body that may be sent, redacted where the policy says so, or what is answered here."""
         try:
-            body = json_object(content, "the request")
+            body = json_object(content, "the request", strict=True)
             asked = self._api.ask(body)
             self._choices = asked.choices
             changed = False
@@ -171,7 +173,7 @@ class Exchange:
         """Check an answer: as it may be returned, or the refusal in its place."""
         try:
             body = json_object(content, "the answer")
-            if body.get("error") and not any(body.get(key) for key in ("choices", "output", "content")):
+            if body.get("error") and not any(body.get(key) for key in ("choices", "output", "content", "data")):
                 return Reply(content, self.headers)
             parts = self._api.answer(body)
         except InputError as error:
@@ -227,12 +229,6 @@ class Exchange:
 def unreadable_answer() -> Reply:
     """For an answer that is neither JSON nor a stream of events."""
     return _unreadable(502, InputError("the answer is neither JSON nor a stream of events"))
-
-
-def unreadable_event(error: InputError) -> bytes:
-    """What a stream ends with that cannot be read any further."""
-    event: bytes = encoded("error", error_body(f"guardian cannot read this: {error}", "guardian_unreadable"))
-    return event
 
 
 def _unreadable(status: int, error: InputError) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from guardian.adapters._sse import encoded
@@ -12,6 +13,7 @@ from guardian.adapters._wire import (
     Hold,
     Json,
     Key,
+    Path,
     Read,
     Text,
     Tool,
@@ -21,17 +23,18 @@ from guardian.adapters._wire import (
     listed,
     mapped,
     new_id,
+    strings,
     summary,
     texted,
 )
 
 from guardian import InputError, Verdict
 
-_LABELS = frozenset({"role", "id", "name", "type", "tool_call_id"})
-"""Strings of a message that are no text; all others are, such as the reasoning that some servers show."""
+_CALLS = frozenset({"tool_calls", "function_call", "audio"})
+"""What of a message is no text. All other strings are, such as the reasoning that some servers show."""
 
-_LISTS = ("content", "reasoning_details")
-"""Where a message may have a list of parts in place of a text."""
+_ELSEWHERE = ("content", "text", "message", "delta", "response")
+"""Where other protocols say what these have in `choices`."""
 
 _MOST_CHOICES = 128
 
@@ -93,6 +96,33 @@ class Chat:
         return {"message": message, "logprobs": None, "finish_reason": "content_filter"}
 
 
+class ChatList(Chat):
+    """A list of stored Chat Completions that is fetched."""
+
+    def __init__(self) -> None:
+        super().__init__(asks=False)
+
+    def answer(self, body: Json) -> list[Text | Tool]:
+        return [
+            replace(part, group=number * _MOST_CHOICES + part.group, **_moved(part, ("data", number)))
+            for number, stored in enumerate(listed(body.get("data"), "data"))
+            for part in super(ChatList, self).answer(stored)
+        ]
+
+    def altered(self, body: Json) -> None:
+        for stored in body["data"]:
+            super().altered(stored)
+
+    def refuse(self, body: Json, group: int, reply: str, verdict: Verdict) -> Json:
+        number, choice = divmod(group, _MOST_CHOICES)
+        body["data"][number] = super().refuse(body["data"][number], choice, reply, verdict)
+        return body
+
+
+def _moved(part: Text | Tool, path: Path) -> Json:
+    return {"path": (*path, *part.path)} if isinstance(part, Text) else {}
+
+
 class ChatReader:
     """One stream of Chat Completions. A choice ends with its finish_reason, and its tool calls with it."""
 
@@ -104,6 +134,8 @@ class ChatReader:
 
     def read(self, data: Json) -> Read:
         if not data.get("choices"):  # usage, moderation, an error
+            if "error" not in data and any(data.get(name) for name in _ELSEWHERE):
+                raise InputError("an event of the stream says something, but not in its choices")
             return Read()
         parts: list[Text | Tool | Hold] = []
         done: list[Key] = []
@@ -129,8 +161,10 @@ class ChatReader:
             if _number(choice, index) == group:
                 choice.update(finish_reason=None, logprobs=None)
                 for where in ("message", "delta"):
+                    message = choice.get(where) or {}
                     for name in ("tool_calls", "function_call"):
-                        (choice.get(where) or {}).pop(name, None)
+                        message.pop(name, None)
+                    (message.get("audio") or {}).pop("data", None)
 
     def altered(self, data: Json) -> None:
         Chat().altered(data)
@@ -201,6 +235,15 @@ def _number(choice: Json, index: int) -> int:
 
 def _parts(choice: Json, path: tuple[str | int, ...], group: int) -> Iterator[Text | Tool | Hold]:
     """What a choice says, whole or as a delta."""
+    silent = True
+    for part in _spoken(choice, path, group):
+        silent = silent and not (isinstance(part, Text) and part.text)
+        yield part
+    if silent:  # tokens without the text that they are of
+        yield from _tokens(choice, path, group)
+
+
+def _spoken(choice: Json, path: tuple[str | int, ...], group: int) -> Iterator[Text | Tool | Hold]:
     if (text := choice.get("text")) is not None:
         yield Text((group, "text"), (*path, "text"), texted(text, "choices.text"), group)
     for where in ("message", "delta"):
@@ -208,18 +251,21 @@ def _parts(choice: Json, path: tuple[str | int, ...], group: int) -> Iterator[Te
             yield from _message(mapped(message, f"choices.{where}"), (*path, where), group)
 
 
+def _tokens(choice: Json, path: tuple[str | int, ...], group: int) -> Iterator[Text]:
+    known = mapped(choice.get("logprobs") or {}, "logprobs")
+    for kind in ("content", "refusal"):
+        for index, token in enumerate(listed(known.get(kind) or [], "logprobs")):
+            where = (*path, "logprobs", kind, index, "token")
+            text = texted(token.get("token"), "logprobs.token")
+            yield Text((group, "logprobs", kind), where, text, group, rewrites=False)
+
+
 def _message(message: Json, path: tuple[str | int, ...], group: int) -> Iterator[Text | Tool | Hold]:
-    for name, value in message.items():
-        if name in _LISTS and isinstance(value, list):
-            for index, part in enumerate(listed(value, name)):
-                field = "text" if name == "content" or "text" in part else "summary"
-                if name == "content" or field in part:  # else it is encrypted
-                    text = texted(part.get(field), f"{name}[{index}].{field}")
-                    yield Text((group, name, _number(part, index)), (*path, name, index, field), text, group)
-        elif isinstance(value, str) and name not in _LABELS:
-            yield Text((group, name), (*path, name), value, group)
-        elif name == "content" and value is not None:
-            raise InputError(f"content must be a text or a list of parts, not {type(value).__name__}")
+    content = message.get("content")
+    if content is not None and not isinstance(content, str):
+        listed(content, "content")
+    for where, text in strings({name: value for name, value in message.items() if name not in _CALLS}):
+        yield Text((group, *_place(message, where)), (*path, *where), text, group)
     if (audio := message.get("audio")) is not None:
         yield Hold((group, "sound"), group)
         if mapped(audio, "audio").get("transcript") is not None:
@@ -229,6 +275,14 @@ def _message(message: Json, path: tuple[str | int, ...], group: int) -> Iterator
         yield _tool(mapped(call.get("function") or call.get("custom") or {}, "tool_calls"), call, index, group)
     if (call := message.get("function_call")) is not None:
         yield _tool(mapped(call, "function_call"), {}, -1, group)
+
+
+def _place(message: Json, path: Path) -> Path:
+    """Where a text stands in its message, whatever delta it is in: a part of a list may say its number there."""
+    name, rest = str(path[0]), list(path[1:])
+    if rest and isinstance(message[name], list) and isinstance(part := message[name][rest[0]], dict):
+        rest[0] = _number(part, int(rest[0]))
+    return (name, *rest)
 
 
 def _tool(called: Json, call: Json, index: int, group: int) -> Tool:

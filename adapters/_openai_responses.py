@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from guardian.adapters._responses_items import CALLS, message_parts, refusing_item, response_parts
 from guardian.adapters._responses_stream import ResponsesReader
 from guardian.adapters._sse import encoded
 from guardian.adapters._wire import (
@@ -16,46 +17,36 @@ from guardian.adapters._wire import (
     Text,
     Tool,
     Turn,
-    arguments_of,
     listed,
     mapped,
     new_id,
+    strings,
     summary,
     texted,
 )
 
 from guardian import Verdict
 
-_RESULTS = frozenset(
+_RESULTS: Mapping[str, str] = MappingProxyType(
     {
-        "function_call_output",
-        "custom_tool_call_output",
-        "local_shell_call_output",
-        "apply_patch_call_output",
-        "mcp_call",
+        "function_call_output": "output",
+        "custom_tool_call_output": "output",
+        "local_shell_call_output": "output",
+        "apply_patch_call_output": "output",
+        "mcp_call": "output",
+        "program_output": "result",
     }
 )
-"""Items of the input whose `output` is the result of a tool."""
+"""Items of the input with the result of a tool, and where it is: a text, or a list of parts."""
 
-CALLS: Mapping[str, str] = MappingProxyType(
-    {
-        "function_call": "arguments",
-        "custom_tool_call": "input",
-        "mcp_call": "arguments",
-        "mcp_approval_request": "arguments",
-        "tool_search_call": "arguments",
-        "shell_call": "action",
-        "local_shell_call": "action",
-        "computer_call": "action",
-        "apply_patch_call": "operation",
-        "code_interpreter_call": "code",
-        "web_search_call": "action",
-        "file_search_call": "queries",
-    }
+_REPORTS: Mapping[str, str] = MappingProxyType(
+    {"shell_call_output": "output", "code_interpreter_call": "outputs", "file_search_call": "results"}
 )
-"""Items of the output that call a tool, and where their arguments are."""
+"""Items of the input with the result of a tool in a shape of its own, and where it is."""
 
-_TRUSTED = frozenset({*CALLS, "reasoning", "item_reference", "mcp_approval_response", "compaction"}) - _RESULTS
+_TRUSTED = frozenset(
+    {*CALLS, "reasoning", "item_reference", "mcp_approval_response", "compaction", "image_generation_call"}
+)
 """Items of the input that the application or the model wrote."""
 
 _UNREAD: Json = {"role": "user", "content": [{"type": "unread"}]}
@@ -85,16 +76,15 @@ class Responses:
         return changed[0] if isinstance(original, dict) else changed
 
     def answer(self, body: Json) -> list[Text | Tool]:
-        items = listed(body.get("output"), "output")
-        return [part for i, item in enumerate(items) for part in item_parts(item, i, ("output", i))]
+        return list(response_parts(body, ()))
 
     def altered(self, body: Json) -> None:
         """Nothing says a text a second time but `logprobs`, which go with the text."""
-        for item in body["output"]:
-            for part in item.get("content") or ():
-                part.pop("logprobs", None)
+        for part in message_parts(body["output"]):
+            part.pop("logprobs", None)
 
     def refuse(self, body: Json, group: int, reply: str, verdict: Verdict) -> Json:  # noqa: ARG002  (it has one choice)
+        body.pop("output_text", None)
         return body | {
             "status": "incomplete",
             "incomplete_details": {"reason": "content_filter"},
@@ -113,18 +103,7 @@ class Responses:
         return b"".join(encoded(name, data) for name, data in events)
 
     def reader(self) -> ResponsesReader:
-        return ResponsesReader(item_parts, CALLS, refusing_item)
-
-
-def refusing_item(reply: str) -> Json:
-    """A message that refuses."""
-    return {
-        "id": new_id("msg"),
-        "type": "message",
-        "role": "assistant",
-        "status": "incomplete",
-        "content": [{"type": "refusal", "refusal": reply}],
-    }
+        return ResponsesReader()
 
 
 def _empty(model: str) -> Json:
@@ -149,34 +128,14 @@ def _empty(model: str) -> Json:
 
 def _turns(item: Json, path: Path) -> Iterator[Turn]:
     """The texts of an item of the input. What is neither text nor known is not read, and the policy says what then."""
-    kind = item.get("type", "message")
+    kind = texted(item.get("type", "message"), "type")
     if kind == "message":
         yield Turn({"role": item.get("role"), "content": item.get("content")}, (*path, "content"))
-    elif kind in _RESULTS and item.get("output") is not None:
-        yield Turn({"role": "tool", "content": item["output"]}, (*path, "output"))
-    elif kind == "shell_call_output":
-        for index, part in enumerate(listed(item.get("output"), "output")):
-            for name in ("stdout", "stderr"):
-                text = texted(part.get(name, ""), name)
-                yield Turn({"role": "tool", "content": text}, (*path, "output", index, name))
-    elif kind not in _TRUSTED and kind not in _RESULTS:
+    elif (name := _RESULTS.get(kind)) is not None:
+        if item.get(name) is not None:
+            yield Turn({"role": "tool", "content": item[name]}, (*path, name))
+    elif (name := _REPORTS.get(kind)) is not None:
+        for where, text in strings(item.get(name)):
+            yield Turn({"role": "tool", "content": text}, (*path, name, *where))
+    elif kind not in _TRUSTED:
         yield Turn(_UNREAD, path)
-
-
-def item_parts(item: Json, index: Any, path: Path) -> Iterator[Text | Tool]:
-    """The texts of an item of the output, and the tool it calls."""
-    kind = item.get("type")
-    if isinstance(kind, str) and kind in CALLS:
-        arguments = item.get(CALLS[kind], item.get("actions"))
-        yield Tool((index, "tool"), texted(item.get("name") or kind, "name"), arguments_of(arguments))
-        return
-    for field in ("content", "summary"):
-        for number, part in enumerate(listed(item.get(field) or [], field)):
-            yield from part_texts(part, (index, field, number), (*path, field, number))
-
-
-def part_texts(part: Json, key: tuple[Any, ...], path: Path) -> Iterator[Text]:
-    """The text of a part: what is said, refused, thought or spoken."""
-    for name in ("text", "refusal", "transcript"):
-        if part.get(name) is not None:
-            yield Text(key, (*path, name), texted(part[name], name))

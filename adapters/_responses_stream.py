@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from dataclasses import replace
 
-from guardian.adapters._wire import Hold, Json, Path, Read, Text, Tool, listed, mapped, new_id, summary, texted
+from guardian.adapters._responses_items import CALLS, item_parts, message_parts, refusing_item, response_parts
+from guardian.adapters._wire import (
+    Hold,
+    Json,
+    Key,
+    Read,
+    Text,
+    Tool,
+    listed,
+    mapped,
+    new_id,
+    numbered,
+    strings,
+    summary,
+    texted,
+)
 
 from guardian import Verdict
-
-Parts = Callable[[Json, Any, Path], Iterable[Text | Tool]]
 
 _DELTAS: Mapping[str, tuple[str, str]] = {
     "response.output_text.delta": ("content", "content_index"),
@@ -44,11 +57,8 @@ class ResponsesReader:
 
     closing = b""
 
-    def __init__(self, parts: Parts, calls: Mapping[str, str], refusing: Callable[[str], Json]) -> None:
-        self._parts = parts
-        self._calls = calls
-        self._refusing = refusing
-        self._tools: set[Any] = set()
+    def __init__(self) -> None:
+        self._tools: set[int | None] = set()
         self._response: Json = {}
         self._items: dict[int, Json] = {}  # what has left, by output_index
         self._open: int | None = None
@@ -57,44 +67,34 @@ class ResponsesReader:
     # -- reading
 
     def read(self, data: Json) -> Read:
-        kind, index = str(data.get("type")), data.get("output_index")
+        kind, index = str(data.get("type")), numbered(data.get("output_index"), "output_index")
         if kind in _DELTAS:
-            return Read([self._delta(data, *_DELTAS[kind])])
+            return Read([_delta(data, index, *_DELTAS[kind])])
         if kind in _DONE:
-            return self._done(data, *_DONE[kind])
-        if kind == "response.output_item.done":
-            item = mapped(data.get("item"), "item")
-            return Read(self._held(index), list(self._parts(item, index, ("item",))), [(index,)])
-        if kind == "response.output_item.added":
-            item = mapped(data.get("item"), "item")
-            if item.get("type") in self._calls:
-                self._tools.add(index)
-                return Read(self._held(index))
-            return Read(wholes=list(self._parts(item, index, ("item",))))
+            return _done(data, index, *_DONE[kind])
         if kind in _PARTS:
             part = {"content": [mapped(data.get("part"), "part")]}
-            wholes = [t for t in self._parts(part, index, ()) if isinstance(t, Text)]
-            return Read(wholes=[Text(t.key, ("part", t.path[-1]), t.text) for t in wholes])
+            wholes = [t for t in item_parts(part, index, ()) if isinstance(t, Text)]
+            return Read(wholes=[replace(t, path=("part", *t.path[2:])) for t in wholes])
+        if kind == "response.output_item.done":
+            item = mapped(data.get("item"), "item")
+            return Read(_held(index), list(item_parts(item, index, ("item",))), [(index,)])
+        if kind == "response.output_item.added":
+            return self._added(mapped(data.get("item"), "item"), index)
+        if kind == "response.output_text.annotation.added":
+            notes = strings(data.get("annotation"))
+            return Read(wholes=[Text((index, kind), ("annotation", *w), text, rewrites=False) for w, text in notes])
+        if kind.startswith("response.audio."):  # of no item: its transcript is read
+            return Read(_held("audio"))
         if (response := data.get("response")) is not None:
-            return self._whole(mapped(response, "response"))
-        return Read(self._held(index) if kind.endswith(".delta") or index in self._tools else [])
+            return _whole(mapped(response, "response"))
+        return Read(_held(index) if kind.endswith((".delta", ".done")) or index in self._tools else [])
 
-    def _delta(self, data: Json, field: str, place: str) -> Text:
-        key = (data.get("output_index"), field, data.get(place))
-        return Text(key, ("delta",), texted(data.get("delta"), "delta"), rewrites=field != "audio")
-
-    def _done(self, data: Json, field: str, place: str, name: str) -> Read:
-        key = (data.get("output_index"), field, data.get(place))
-        return Read(wholes=[Text(key, (name,), texted(data.get(name), name))], done=[key])
-
-    def _held(self, index: Any) -> list[Text | Tool | Hold]:
-        """What waits until its item is done: a tool's, and pieces that are no text, such as sound."""
-        return [Hold((index, "held"))]
-
-    def _whole(self, response: Json) -> Read:
-        items = listed(response.get("output") or [], "response.output")
-        wholes = [p for i, item in enumerate(items) for p in self._parts(item, i, ("response", "output", i))]
-        return Read(wholes=wholes, done=[()] if wholes or response.get("status") != "in_progress" else [])
+    def _added(self, item: Json, index: int | None) -> Read:
+        if str(item.get("type")) in CALLS:
+            self._tools.add(index)
+            return Read(_held(index))
+        return Read(wholes=list(item_parts(item, index, ("item",))))
 
     def without(self, data: Json, group: int) -> Json | None:  # noqa: ARG002  (there is one choice)
         return None
@@ -105,8 +105,7 @@ class ResponsesReader:
     def altered(self, data: Json) -> None:
         """Drop the tokens of what was changed."""
         items = [data.get("item"), *((data.get("response") or {}).get("output") or [])]
-        parts = [data, data.get("part"), *(part for item in items if item for part in item.get("content") or ())]
-        for part in parts:
+        for part in (data, data.get("part"), *message_parts(item for item in items if item)):
             if part and part.get("logprobs"):
                 part["logprobs"] = []
 
@@ -114,7 +113,8 @@ class ResponsesReader:
 
     def left(self, data: Json) -> None:
         kind, index = data.get("type"), data.get("output_index")
-        self._sequence = max(self._sequence, data.get("sequence_number", -1))
+        if (number := numbered(data.get("sequence_number"), "sequence_number")) is not None:
+            self._sequence = max(self._sequence, number)
         if isinstance(response := data.get("response"), dict):
             self._response = response
         if not isinstance(index, int):
@@ -123,13 +123,14 @@ class ResponsesReader:
             self._items[index] = deepcopy(data["item"])
             self._open = index if kind.endswith("added") else None
         elif kind == "response.content_part.added" and index in self._items:
-            self._items[index].setdefault("content", []).append(deepcopy(data["part"]))
+            item = self._items[index]
+            item["content"] = [*listed(item.get("content") or [], "content"), deepcopy(data["part"])]
         elif kind == "response.output_text.delta" and (part := self._last_part(index)) is not None:
-            part["text"] = part.get("text", "") + data["delta"]
+            part["text"] = (part.get("text") or "") + data["delta"]
 
     def ending(self, group: int, reply: str, verdict: Verdict) -> list[tuple[str | None, Json]]:  # noqa: ARG002
         """Close the item that is open, refuse in one of its own, and end the response as incomplete."""
-        item = self._refusing(reply)
+        item = refusing_item(reply)
         index = max(self._items, default=-1) + 1
         here = {"output_index": index, "item_id": item["id"], "content_index": 0}
         (part,) = item["content"]
@@ -181,3 +182,31 @@ class ResponsesReader:
     def _last_part(self, index: int) -> Json | None:
         parts: list[Json] = self._items.get(index, {}).get("content") or []
         return parts[-1] if parts else None
+
+
+def _delta(data: Json, index: int | None, field: str, place: str) -> Text:
+    return Text(
+        _key(data, index, field, place), ("delta",), texted(data.get("delta"), "delta"), rewrites=field != "audio"
+    )
+
+
+def _done(data: Json, index: int | None, field: str, place: str, name: str) -> Read:
+    key = _key(data, index, field, place)
+    return Read(wholes=[Text(key, (name,), texted(data.get(name), name))], done=[key])
+
+
+def _key(data: Json, index: int | None, field: str, place: str) -> Key:
+    return index, field, numbered(data.get(place), place)
+
+
+def _held(index: int | str | None) -> list[Text | Tool | Hold]:
+    """What waits until its item is done: a tool's, and pieces that are no text, such as sound."""
+    return [Hold((index, "held"))]
+
+
+def _whole(response: Json) -> Read:
+    output = response if response.get("output") is not None else response | {"output": []}
+    wholes = list(response_parts(output, ("response",)))
+    if not wholes and response.get("status") == "in_progress":
+        return Read()
+    return Read(wholes=wholes, done=[(), ("audio",), *((index,) for index in range(len(output["output"])))])

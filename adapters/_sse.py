@@ -17,14 +17,21 @@ _END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINES = re.compile(rb"(\r\n|\n|\r)")
 _BOM = b"\xef\xbb\xbf"
 
+_FIELDS = frozenset({b"", b"data", b"event", b"id", b"retry", b"error"})
+"""Fields of an event, `error` of some servers among them; that of a comment and of an empty line has no name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event as it came. `data` is None where it has none: a comment, or a line that only sets an id."""
+    """One event as it came. `data` is None where it has none: a comment, or a line that only sets an id.
+
+    `foreign` says that it has lines that are none of an event: JSON without `data:`, or compressed bytes.
+    """
 
     raw: bytes
     name: str | None = None
     data: bytes | None = None
+    foreign: bool = False
 
     def json(self) -> dict[str, Any] | None:
         """Its data as an object, None where there is none to read; InputError where it is something else."""
@@ -76,10 +83,13 @@ class EventParser:
             self._buffer.clear()
 
 
-def json_object(content: bytes, what: str) -> dict[str, Any]:
-    """A JSON object; InputError names what is none."""
+def json_object(content: bytes, what: str, *, strict: bool = False) -> dict[str, Any]:
+    """A JSON object; InputError names what is none, and where it is `strict`, what says a key twice.
+
+    Of two values under one key some servers take the first and some the last, so no check of either would do.
+    """
     try:
-        value = json.loads(content)
+        value = json.loads(content, object_pairs_hook=_unique if strict else None)
     except (ValueError, RecursionError):
         raise InputError(f"{what} is not JSON") from None
     if not isinstance(value, dict):
@@ -87,16 +97,25 @@ def json_object(content: bytes, what: str) -> dict[str, Any]:
     return value
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise InputError("an object has a key twice")
+    return found
+
+
 def _event(raw: bytes) -> Event:
     name: str | None = None
     data: list[bytes] = []
+    foreign = False
     for line in _LINES.split(raw.removeprefix(_BOM))[::2]:
         field, value = _field(line)
         if field == b"event":
             name = value.decode("utf-8", "replace")
         elif field == b"data":
             data.append(value)
-    return Event(raw, name, b"\n".join(data) if data else None)
+        foreign = foreign or field.strip() not in _FIELDS
+    return Event(raw, name, b"\n".join(data) if data else None, foreign)
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:

@@ -8,6 +8,7 @@ more of it leaves; how the bytes came makes no difference to what is said.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from guardian.adapters._sse import Event, encoded
@@ -23,7 +24,9 @@ from guardian.adapters._wire import (
     Text,
     Tool,
     at,
+    error_body,
     error_of,
+    has,
     put,
     reply_of,
 )
@@ -49,6 +52,7 @@ class _Channel:
         self.group = group
         self.guard = guard
         self.received = 0
+        self.quiet = 0  # characters that its choice said in other texts since
         self.finished = False
         self._waiting = ""
         self._segments: deque[_Segment] = deque()
@@ -73,8 +77,12 @@ class _Channel:
             self._segments.append(_Segment(start, start + count, out, out == text))
             self.sent.append(out)
 
-    def until(self, end: int) -> str:
-        """What leaves in place of the text up to `end`, of which all is clear. Asked for in order."""
+    def between(self, start: int, end: int) -> str:
+        """What leaves in place of the stretch [start, end), of which all is clear. Asked for in order."""
+        self._until(start)  # text of a lead, which has left before
+        return self._until(end)
+
+    def _until(self, end: int) -> str:
         out: list[str] = []
         while self._segments and self._segments[0].start < end:
             segment = self._segments[0]
@@ -97,6 +105,10 @@ class _Call:
     name: str = ""
     arguments: list[str] = field(default_factory=list)
     clear: bool = False
+
+    @property
+    def read(self) -> bool:
+        return bool(self.name or self.arguments)
 
 
 @dataclass(slots=True)
@@ -153,6 +165,8 @@ class GuardedEvents:
         """Take in an event; returns what may leave now. InputError where it cannot be read."""
         if self.over:
             return []
+        if event.foreign:
+            raise InputError("the stream is not one of events")
         if event.data is None:  # a comment keeps the connection alive: it does not wait
             return [event.raw]
         data = event.json()
@@ -181,19 +195,17 @@ class GuardedEvents:
             return []
         yield from self._finish(())
         self._cut()
-        return self._leave()
+        out = self._leave()
+        if self._held:
+            out.append(unreadable_event(InputError("the stream ended before all of it could be read")))
+        return out
 
     # -- reading
 
     def _part(self, part: Text | Tool | Hold, held: _Held) -> Steps[None]:
         if isinstance(part, Text):
             if part.text:
-                channel = self._channels.get(part.key) or self._opened(part)
-                if channel.finished:
-                    raise InputError("a text of the stream goes on after its end")
-                start = channel.received
-                yield from channel.take(part.text)
-                held.pieces.append(_Piece(channel, part.path, start, channel.received))
+                yield from self._text(part, held)
             return
         call = self._calls.setdefault(part.key, _Call(part.key, part.group))
         held.calls.append(call)
@@ -203,20 +215,56 @@ class GuardedEvents:
             call.name = call.name or part.name
             call.arguments.append(part.arguments)
 
-    def _opened(self, part: Text) -> _Channel:
-        guard = self._guardian.stream_guard(self._prompt, holdback_chars=self._holdback_chars, rewrites=part.rewrites)
-        return self._channels.setdefault(part.key, _Channel(part.key, part.group, guard))
+    def _text(self, part: Text, held: _Held) -> Steps[None]:
+        channel = self._channels.get(part.key) or self._opened(part.key, part.group, rewrites=part.rewrites)
+        if channel.finished and not channel.guard.cut:
+            channel = yield from self._resumed(channel)
+        held.pieces.append(_Piece(channel, part.path, channel.received, channel.received + len(part.text)))
+        others = [c for c in self._channels.values() if c.group == part.group and c is not channel]
+        channel.quiet = 0
+        text = part.text
+        while text and not any(c.guard.cut for c in (channel, *others)):
+            waiting = [other for other in others if not other.finished]
+            room = min((self._holdback_chars - other.quiet for other in waiting), default=len(text))
+            yield from channel.take(text[:room])
+            if not channel.guard.cut:
+                yield from self._pass_over(waiting, len(text[:room]))
+            text = text[room:]
+
+    def _pass_over(self, waiting: Sequence[_Channel], count: int) -> Steps[None]:
+        """A text that was quiet for as long as one is held is read to its end: not every API says that it has one."""
+        for channel in waiting:
+            channel.quiet += count
+            if channel.quiet == self._holdback_chars:
+                yield from self._end_text(channel)
+
+    def _resumed(self, before: _Channel) -> Steps[_Channel]:
+        """A text that goes on after all: what comes is read behind what left last."""
+        if before.quiet < self._holdback_chars:
+            raise InputError("a text of the stream goes on after its end")
+        channel = self._opened(before.key, before.group, rewrites=False)
+        yield from channel.take("".join(before.sent)[-self._holdback_chars // 2 :])
+        return channel
+
+    def _opened(self, key: Key, group: int, *, rewrites: bool) -> _Channel:
+        guard = self._guardian.stream_guard(self._prompt, holdback_chars=self._holdback_chars, rewrites=rewrites)
+        channel = self._channels[key] = _Channel(key, group, guard)
+        return channel
+
+    def _end_text(self, channel: _Channel) -> Steps[None]:
+        yield from channel.finish()
+        if not channel.guard.cut:
+            self._sent["".join(channel.said)] = "".join(channel.sent)
 
     def _finish(self, key: Key) -> Steps[None]:
         """All that begins with `key` is complete: read its rest."""
         for channel in [c for c in self._channels.values() if not c.finished and c.key[: len(key)] == key]:
-            yield from channel.finish()
-            if not channel.guard.cut:
-                self._sent["".join(channel.said)] = "".join(channel.sent)
+            yield from self._end_text(channel)
         for call in [c for c in self._calls.values() if not c.clear and c.key[: len(key)] == key]:
-            if call.name or call.arguments:
+            if call.read:
                 yield from self._call(call.name, "".join(call.arguments), call.group)
-            call.clear = call.group not in self._stopped
+            if key or call.read:  # what is held without being read waits for what is
+                call.clear = call.group not in self._stopped
 
     def _whole(self, whole: Text | Tool, held: _Held) -> Steps[None]:
         """What was said in parts before, or is said only now, all at once."""
@@ -273,6 +321,7 @@ class GuardedEvents:
         held.calls = [call for call in held.calls if call.group != group]
         self._reader.truncate(held.data, group)
         held.changed = True
+        held.pieces = [piece for piece in held.pieces if has(held.data, piece.path)]
         for piece in mine:
             piece.end = max(piece.start, min(piece.end, piece.channel.guard.delivered))
         return held
@@ -306,7 +355,7 @@ class GuardedEvents:
 
     def _written(self, held: _Held) -> bytes:
         for piece in held.pieces:
-            self._replace(held, piece.path, piece.channel.until(piece.end))
+            self._replace(held, piece.path, piece.channel.between(piece.start, piece.end))
         if held.data:
             self._reader.left(held.data)
         written: bytes = held.event.with_data(held.data) if held.changed else held.event.raw
@@ -332,3 +381,9 @@ class GuardedEvents:
 
 def _says(held: _Held, group: int) -> bool:
     return any(piece.channel.group == group for piece in held.pieces)
+
+
+def unreadable_event(error: InputError) -> bytes:
+    """What a stream ends with that cannot be read any further."""
+    event: bytes = encoded("error", error_body(f"guardian cannot read this: {error}", "guardian_unreadable"))
+    return event

@@ -7,7 +7,7 @@ and is sent the verdict, so one flow serves the sync and the async face.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Hashable, Mapping, Sequence
+from collections.abc import Generator, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 from uuid import uuid4
@@ -217,6 +217,15 @@ def at(value: Any, path: Path) -> Any:
     return value
 
 
+def has(value: Any, path: Path) -> bool:
+    """Whether anything stands at `path`."""
+    try:
+        at(value, path)
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True
+
+
 def put(body: Json, path: Path, value: Any) -> None:
     """Set what stands at `path`, in place: a body that was parsed here is nobody else's."""
     at(body, path[:-1])[path[-1]] = value
@@ -250,6 +259,40 @@ def texted(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise InputError(f"{what} must be a text, not {type(value).__name__}")
     return value
+
+
+def numbered(value: object, what: str) -> int | None:
+    """The number of a choice, an item or a block, None where there is none; InputError names what is neither."""
+    if value is not None and not isinstance(value, int):
+        raise InputError(f"{what} must be a number, not {type(value).__name__}")
+    return value
+
+
+_LABELS = frozenset(
+    {
+        *("type", "id", "index", "name", "object", "role", "status", "format", "model", "fingerprint", "signature"),
+        *("url", "image_url", "data", "media_type", "mime_type", "encrypted_content", "encrypted_stdout"),
+    }
+)
+
+
+def strings(value: object) -> Iterator[tuple[Path, str]]:
+    """Every text in a value whose shape is not known, and its path in it; no names, encoded data or tools on offer."""
+    waiting: list[tuple[Path, Any]] = [((), value)]
+    while waiting:
+        path, found = waiting.pop()
+        if isinstance(found, str):
+            yield path, found
+        elif isinstance(found, list):
+            waiting += [((*path, index), inner) for index, inner in enumerate(found)][::-1]
+        elif isinstance(found, dict):
+            waiting += [((*path, key), inner) for key, inner in found.items() if not _is_label(key, inner, found)][::-1]
+
+
+def _is_label(key: str, value: object, holder: Json) -> bool:
+    document = key == "data" and holder.get("type") == "text"  # where all else has its data encoded
+    label = key in _LABELS or key.endswith(("_id", "_label"))
+    return key == "tools" or (label and isinstance(value, str) and not document)
 
 
 def arguments_of(value: object) -> str:

@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextvars import copy_context
 from typing import Any, overload
 
-from guardian.adapters._exchange import Exchange, HttpGuard, Reply, Unknown, unreadable_answer, unreadable_event
+from guardian.adapters._exchange import Exchange, HttpGuard, Reply, Unknown, unreadable_answer
 from guardian.adapters._sse import EventParser
-from guardian.adapters._stream import GuardedEvents
+from guardian.adapters._stream import GuardedEvents, unreadable_event
 from guardian.adapters._wire import OnBlock, Steps, arun, run
 
 from guardian import ConfigError, Guardian, InputError, MissingExtra
@@ -184,7 +184,7 @@ class _Client(httpx.BaseTransport, httpx2.BaseTransport):
         self._client = client
 
     def handle_request(self, request: Request) -> Response:
-        return self._client.send(request, stream=True, follow_redirects=False)
+        return self._client.send(request, stream=True, follow_redirects=False, **_credentials(request))
 
     def close(self) -> None:
         self._client.close()
@@ -195,10 +195,17 @@ class _AsyncClient(httpx.AsyncBaseTransport, httpx2.AsyncBaseTransport):
         self._client = client
 
     async def handle_async_request(self, request: Request) -> Response:
-        return await self._client.send(request, stream=True, follow_redirects=False)
+        return await self._client.send(request, stream=True, follow_redirects=False, **_credentials(request))
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+
+def _credentials(request: Request) -> dict[str, Any]:
+    """The client's own, but none for another host that a redirect leads to, where the client would send none either."""
+    origin = (request.url.scheme, request.url.host, request.url.port)
+    first = request.extensions.setdefault("guardian_origin", origin)
+    return {} if origin == first else {"auth": None}
 
 
 class _Events(httpx.SyncByteStream, httpx2.SyncByteStream):
@@ -343,9 +350,9 @@ def _with_content(request: Request, content: bytes, admitted: bytes) -> Request:
     if admitted == content or (request.headers.get("content-encoding") and admitted == _decoded(request, content)):
         return request
     headers = [(name, value) for name, value in request.headers.multi_items() if name.lower() not in _REWRITTEN]
-    return _library(request).Request(
-        request.method, request.url, headers=headers, content=admitted, extensions=request.extensions
-    )
+    changed = _library(request).Request(request.method, request.url, headers=headers, content=admitted)
+    changed.extensions = request.extensions  # the same, so that what is noted in them outlasts a redirect
+    return changed
 
 
 def _is_stream(response: Response) -> bool:

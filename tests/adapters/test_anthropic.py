@@ -19,6 +19,7 @@ import httpx2
 from anthropic import Anthropic, AsyncAnthropic
 from guardian.adapters.anthropic import GuardianMiddleware, guard_anthropic
 from guardian.adapters.http import guard_client
+from pydantic import BaseModel, ValidationError
 
 from guardian import BackendError, ConfigError, Guardian, GuardUnavailable, Policy, ScriptedBackend
 from tests.adapters.upstream import (
@@ -158,6 +159,30 @@ def test_raw_responses(server: tuple[str, Server], way: str) -> None:
             )
             assert raw.headers["x-guardian-verdict"] == verdict
             assert raw.parse().stop_reason == ("end_turn" if text == "hi" else "refusal")
+
+
+class Weather(BaseModel):
+    city: str
+
+
+@WAYS
+def test_a_refusal_is_no_structured_output(server: tuple[str, Server], way: str) -> None:
+    turn: Any = [{"role": "user", "content": "a BOMB"}]
+    with a_client(server[0], way) as client, pytest.raises(ValidationError):
+        client.messages.parse(model="m", max_tokens=9, messages=turn, output_format=Weather)
+    with a_client(server[0], way, on_block="raise") as client, pytest.raises(anthropic.BadRequestError):
+        client.messages.parse(model="m", max_tokens=9, messages=turn, output_format=Weather)
+
+
+@WAYS
+def test_iterators_are_read_and_copies_are_guarded(server: tuple[str, Server], way: str) -> None:
+    url, upstream = server
+    with a_client(url, way) as client:
+        for copy in (client.copy(), client.with_options(timeout=9)):
+            parts: Any = ({"type": "text", "text": text} for text in ("a", "BOMB"))
+            turns: Any = ({"role": "user", "content": content} for content in ("hi", parts))
+            assert copy.messages.create(model="m", max_tokens=9, messages=turns).stop_reason == "refusal"
+    assert upstream.requests == []
 
 
 @WAYS

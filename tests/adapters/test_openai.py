@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,6 +19,7 @@ import httpx
 import openai
 from guardian.adapters.openai import guard_openai
 from openai import AsyncOpenAI, AzureOpenAI, OpenAI
+from pydantic import BaseModel
 
 from guardian import BackendError, ConfigError, Guardian, GuardUnavailable, ScriptedBackend
 from tests.adapters.upstream import (
@@ -137,6 +138,38 @@ def test_response_streams_are_what_the_helper_expects(url: str, text: str, said:
     assert text not in ("hi", "call") or "".join(deltas) == said
 
 
+class Weather(BaseModel):
+    city: str
+
+
+def test_structured_outputs_and_helpers_end_as_for_a_refusal_of_openai(url: str) -> None:
+    with a_client(url) as client:
+        with pytest.raises(openai.ContentFilterFinishReasonError):
+            client.chat.completions.parse(model="m", messages=chat("a BOMB"), response_format=Weather)
+        with (
+            pytest.raises(openai.ContentFilterFinishReasonError),
+            client.chat.completions.stream(model="m", messages=chat("please")) as events,
+        ):
+            events.get_final_completion()
+        with client.chat.completions.stream(model="m", messages=chat("hi")) as events:
+            assert events.get_final_completion().choices[0].message.content == CALM + "hi"
+        assert client.responses.parse(model="m", input="a BOMB", text_format=Weather).output_parsed is None
+
+
+def test_a_copy_of_a_guarded_client_is_guarded(url: str) -> None:
+    with a_client(url) as client:
+        for copy in (client.copy(), client.with_options(timeout=9), guard_openai(client, a_guardian())):
+            completion = copy.chat.completions.create(model="m", messages=chat("please"))
+            assert completion.choices[0].finish_reason == "content_filter"
+
+
+def test_a_block_is_not_tried_again() -> None:
+    with served(answer) as (base, server), a_client(f"{base}/v1", on_block="raise") as client:
+        with pytest.raises(openai.BadRequestError):
+            client.with_options(max_retries=3).chat.completions.create(model="m", messages=chat("please"))
+        assert len(server.requests) == 1
+
+
 def test_blocks_may_be_raised(url: str) -> None:
     with a_client(url, on_block="raise") as client:
         for text in ("a BOMB", "please"):
@@ -218,7 +251,7 @@ def test_leaving_a_stream_hangs_up_on_the_upstream() -> None:
 
 def test_what_is_no_client_is_named() -> None:
     with pytest.raises(ConfigError, match="client: must be a client of openai, not int"):
-        guard_openai(3)
+        guard_openai(cast("Any", 3))
 
 
 def test_the_package_is_asked_for_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

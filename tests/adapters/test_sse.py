@@ -31,7 +31,8 @@ streams = st.lists(st.tuples(lines, st.sampled_from(["\n", "\r\n", "\r"])), max_
 
 
 def parsed(content: bytes, lengths: list[int]) -> list[Event]:
-    parser, events, position, number = EventParser(), [], 0, 0
+    events: list[Event] = []
+    parser, position, number = EventParser(), 0, 0
     while position < len(content):
         length = lengths[number % len(lengths)]
         events += parser.feed(content[position : position + length])
