@@ -11,6 +11,7 @@ import shutil
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from guardian.guard import Guardian
 from guardian.policy import Policy
 from guardian.scoring.backend import Piece
 from guardian.scoring.calibration import Scaling, sigmoid
+from guardian.scoring.encode import Encoder
 from guardian.scoring.manifest import MANIFEST, Manifest
 from guardian.scoring.onnx import OnnxBackend
 from guardian.taxonomy import HAZARDS
@@ -84,7 +86,7 @@ def package(
     weights = weights_of(run, GuardianMiniConfig.model_type)
     training = _json(weights / "training.json")
     graphs = run / "onnx"
-    parity = export(weights, graphs, progress=progress)
+    parity = export(weights, graphs, _ordinary_rows(run, mix, training["recipe"]), progress=progress)
     out.mkdir(parents=True, exist_ok=True)
     for precision in SHIPPED:
         shutil.copy(graphs / GRAPHS[precision], out / GRAPHS[precision])
@@ -115,6 +117,14 @@ def package(
     write_manifest(out, body)
     _comparison(graphs, out, body)
     return Manifest.load(out)
+
+
+def _ordinary_rows(run: Path, mix: Path, recipe: Mapping[str, Any], *, count: int = 256) -> list[Encoded]:
+    """Training rows from all over the mix, for the ranges of activations."""
+    lines = sum(1 for _ in (mix / "train.jsonl").open(encoding="utf-8"))
+    rows = islice(read_examples(mix / "train.jsonl"), 0, None, max(1, lines // count))
+    encoder = Encoder.load(run / "tokenizer.json", MINI_CONTROLS, window=recipe["window"], context=recipe["context"])
+    return encode_examples(encoder, list(rows))
 
 
 def _comparison(graphs: Path, out: Path, body: dict[str, Any]) -> None:
