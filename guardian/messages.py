@@ -74,10 +74,16 @@ def message_text(message: Mapping[str, Any]) -> str:
 
 
 def last_user_text(messages: Sequence[Mapping[str, Any]]) -> str:
-    """The text of the last user turn, as far as there is one: what an answer answers, and what documents are for."""
+    """What the user said last, as far as they said anything: what an answer answers, and what documents are for.
+
+    A user's turn that only brings results of tools, as Anthropic has it, says nothing of its own.
+    """
     for message in reversed(messages):
-        if message.get("role") == "user":
-            return message_text(message)
+        if message.get("role") == "user" and message.get("content"):
+            parts = _texts(message["content"], Stage.PROMPT, "content")
+            own = [text for stage, text in parts if stage is Stage.PROMPT and text]
+            if own:
+                return _SEPARATOR.join(own)
     return ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guardian import Action, Guardian, InputError, Policy, ScriptedBackend, Stage, Verdict
-from guardian.messages import NESTED, TURNS, message_text
+from guardian.messages import NESTED, TURNS, last_user_text, message_text
 
 RULES = {
     "bomb": {"harm": 0.97, "weapons": 0.9},
@@ -220,3 +220,15 @@ def test_an_outage_of_a_conversation_can_fail_open() -> None:
     both = Policy(fail_mode={Stage.PROMPT: "open", Stage.TOOL_RESULT: "open"})
     verdict = Guardian(backend=backend, policy=both).check_messages(messages)
     assert (verdict.action, verdict.coverage.complete) == (Action.ALLOW, False)
+
+
+def test_what_the_user_said_last() -> None:
+    asked = {"role": "user", "content": "Sum this up."}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": "a page"}
+    brought = {"role": "user", "content": [result]}
+    both = {"role": "user", "content": [result, {"type": "text", "text": "And now in French."}]}
+    answer = {"role": "assistant", "content": "Let me look."}
+    assert last_user_text([asked]) == "Sum this up."
+    assert last_user_text([asked, answer, brought]) == "Sum this up."
+    assert last_user_text([asked, answer, both]) == "And now in French."
+    assert last_user_text([answer, brought, {"role": "user", "content": None}]) == ""
