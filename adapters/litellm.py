@@ -15,6 +15,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, M
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from guardian.adapters._wire import reply_of
+
 from guardian import (
     Action,
     ConfigError,
@@ -44,6 +46,10 @@ if TYPE_CHECKING:
     from litellm.types.utils import GenericGuardrailAPIInputs
 
 _TEXTS = ("content", "reasoning_content")
+"""The texts of a streamed answer that may be rewritten."""
+
+_ECHOES = ("thinking_blocks", "reasoning_items", "annotations", "provider_specific_fields")
+"""What repeats a text of a chunk, or counts in it."""
 
 Channel = tuple[int, str]
 
@@ -157,7 +163,10 @@ class GuardianGuardrail(CustomGuardrail):
             return inputs
         changed: Any = redact_messages(messages, verdict)
         new = dict(_pairs(messages, changed))
-        return {**inputs, "structured_messages": changed, "texts": [new.get(text, text) for text in texts]}
+        found: GenericGuardrailAPIInputs = {**inputs, "texts": [new.get(text, text) for text in texts]}
+        # Messages that LiteLLM made of another API's would lose what they have no place for: there it is given texts.
+        translated = not any(messages[0] is message for message in request_data.get("messages") or ())
+        return found if translated and new.keys() <= set(texts) else {**found, "structured_messages": changed}
 
     async def _response(
         self, inputs: GenericGuardrailAPIInputs, request_data: dict[str, Any]
@@ -165,10 +174,12 @@ class GuardianGuardrail(CustomGuardrail):
         texts = inputs.get("texts") or []
         verdicts = await self._guardian.acheck_responses(_asked(request_data), texts) if texts else []
         calls: Sequence[Any] = inputs.get("tool_calls") or ()
-        tools = [await self._guardian.acheck_tool_call(*_tool_call(call)) for call in calls]
+        beside, old_calls = _beside(request_data.get("response"))
+        fixed = await self._guardian.acheck_responses(_asked(request_data), beside) if beside else []
+        fixed += [await self._guardian.acheck_tool_call(*call) for call in (*map(_tool_call, calls), *old_calls)]
         # A stream is sent on as it came once all of it was read, so there is no rewriting.
         streamed = request_data.get("stream") is True
-        self._stop(verdicts, request_data, inputs.get("model"), tools, rewrites=not streamed)
+        self._stop(verdicts, request_data, inputs.get("model"), fixed, rewrites=not streamed)
         found: GenericGuardrailAPIInputs = {
             **inputs,
             "texts": [v.redact(text) for v, text in zip(verdicts, texts, strict=True)],
@@ -182,14 +193,14 @@ class GuardianGuardrail(CustomGuardrail):
         verdicts: Sequence[Verdict],
         request_data: dict[str, Any],
         model: str | None,
-        tools: Sequence[Verdict] = (),
+        fixed: Sequence[Verdict] = (),
         *,
         rewrites: bool = True,
     ) -> None:
-        """Note the verdicts, and raise for what may not go on."""
-        self._note([*verdicts, *tools], request_data)
+        """Note the verdicts, and raise for what may not go on; `fixed` are those on what cannot be rewritten."""
+        self._note([*verdicts, *fixed], request_data)
         stopped = [v for v in verdicts if v.blocked or (v.action is Action.REDACT and not rewrites)]
-        stopped += [v for v in tools if v.action >= Action.REDACT]
+        stopped += [v for v in fixed if v.action >= Action.REDACT]
         if stopped:
             raise self._blocked(max(stopped, key=lambda v: v.action), request_data, model)
 
@@ -224,7 +235,7 @@ class GuardianGuardrail(CustomGuardrail):
         """The safeguard reply; None where the block is to be raised."""
         if verdict.action is not Action.REPLY and self._on_block == "raise":
             return None
-        return verdict.reply or verdict.reason
+        return reply_of(verdict)
 
     def _note(self, verdicts: Sequence[Verdict], request_data: dict[str, Any]) -> None:
         """Tell LiteLLM's own record of guardrails; without this it keeps a copy of the texts."""
@@ -245,7 +256,7 @@ class _Chat:
     the end, when the calls were checked whole.
     """
 
-    def __init__(self, guardian: Guardian, open_guard: Callable[[], StreamGuard]) -> None:
+    def __init__(self, guardian: Guardian, open_guard: Callable[..., StreamGuard]) -> None:
         self._guardian = guardian
         self._open = open_guard
         self._guards: dict[Channel, StreamGuard] = {}
@@ -268,12 +279,15 @@ class _Chat:
         """Take in a chunk; returns those that may leave now."""
         ends: dict[Channel, int] = {}
         for channel, text in _texts(chunk):
-            guard = self._guards.get(channel) or self._guards.setdefault(channel, self._open())
+            if (guard := self._guards.get(channel)) is None:
+                guard = self._guards.setdefault(channel, self._open(rewrites=channel[1] in _TEXTS))
             self._cleared[channel] = self._cleared.get(channel, "") + await guard.afeed(text)
             ends[channel] = self._received[channel] = self._received.get(channel, 0) + len(text)
         for choice in chunk.choices:
             for call in choice.delta.tool_calls or ():
                 self._calls.setdefault((choice.index, call.index), []).append(_tool_call(call))
+            if (old := _old_call(choice.delta)) is not None:
+                self._calls.setdefault((choice.index, -1), []).append(old)
         self._held.append((chunk, ends))
         self._last = chunk
         return self._leave()
@@ -310,7 +324,7 @@ class _Chat:
         return [self._written(chunk, last) for chunk, _ in leaving]
 
     def _may_leave(self, chunk: ModelResponseStream, ends: Mapping[Channel, int]) -> bool:
-        calls = any(choice.delta.tool_calls for choice in chunk.choices)
+        calls = any(choice.delta.tool_calls or _old_call(choice.delta) for choice in chunk.choices)
         if calls and (not self._finished or self.stopped is not None):
             return False
         return all(self._guards[channel].delivered >= end for channel, end in ends.items())
@@ -329,7 +343,10 @@ class _Chat:
             return chunk
         chunk = chunk.model_copy(deep=True)
         for choice in chunk.choices:
-            choice.logprobs = cast("Any", None)  # they repeat the text
+            choice.logprobs = cast("Any", None)
+            for name in _ECHOES:
+                if getattr(choice.delta, name, None) is not None:
+                    setattr(choice.delta, name, None)
             for name in _TEXTS:
                 if (choice.index, name) in changes:
                     setattr(choice.delta, name, changes[choice.index, name])
@@ -339,8 +356,36 @@ class _Chat:
 def _texts(chunk: ModelResponseStream) -> Iterator[tuple[Channel, str]]:
     for choice in chunk.choices:
         for name in _TEXTS:
-            if isinstance(text := getattr(choice.delta, name, None), str) and text:
+            if isinstance(text := _get(choice.delta, name), str) and text:
                 yield (choice.index, name), text
+        for name, text in _fixed_texts(choice.delta):
+            yield (choice.index, name), text
+
+
+def _fixed_texts(said: Any) -> Iterator[tuple[str, str]]:
+    """What a message or a piece of one says in places that are not rewritten."""
+    if isinstance(refusal := _get(said, "refusal"), str) and refusal:
+        yield "refusal", refusal
+    if isinstance(spoken := _get(_get(said, "audio"), "transcript"), str) and spoken:
+        yield "audio", spoken
+    if not _get(said, "reasoning_content"):  # which says the same
+        blocks = _get(said, "thinking_blocks") or ()
+        if thought := "".join(text for block in blocks if isinstance(text := _get(block, "thinking"), str)):
+            yield "thinking_blocks", thought
+
+
+def _beside(response: Any) -> tuple[list[str], list[tuple[str, str]]]:
+    """What the messages of a whole answer say besides what LiteLLM hands to guardrails, and the calls of old."""
+    messages = [message for choice in _get(response, "choices") or () if (message := _get(choice, "message"))]
+    thoughts = [text for message in messages if isinstance(text := _get(message, "reasoning_content"), str) and text]
+    texts = [text for message in messages for _, text in _fixed_texts(message)]
+    return thoughts + texts, [call for message in messages if (call := _old_call(message)) is not None]
+
+
+def _old_call(said: Any) -> tuple[str, str] | None:
+    """The call of a function as it was before there were tools, or a piece of one."""
+    call = _get(said, "function_call")
+    return (_get(call, "name") or "", _get(call, "arguments") or "") if call else None
 
 
 def _asked(request_data: Mapping[str, Any]) -> str:
