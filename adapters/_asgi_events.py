@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardian.adapters._asgi_routes import Place, Route, Text, ToolCall, replaced, silenced, texts, tool_calls
-from guardian.adapters._sse import Event, EventParser
+from guardian.adapters._asgi_framing import Framing
+from guardian.adapters._asgi_guard import told
+from guardian.adapters._asgi_paths import Place, replaced
+from guardian.adapters._asgi_routes import Route, Text, ToolCall, silenced, texts, tool_calls
+from guardian.adapters._sse import Event
 
 from guardian import Action, Guardian, StreamGuard, Verdict
 
 log = logging.getLogger("guardian")
 
-_LINE_END = re.compile(rb"\r\n|\n|\r")
 _DONE = "[DONE]"
 
 
 @dataclass(slots=True)
 class _Held:
-    """An event that waits, with its texts: `body` is its data, parsed where it is a JSON object."""
+    """An event that waits, with its texts: `body` is its data, parsed where it is JSON that can hold text."""
 
     raw: bytes
     route: Route | None = None
     body: Any = None
+    in_json: bool = True
     texts: Sequence[Text] = ()
     ends: Mapping[Place, int] = field(default_factory=dict)
     calls: Sequence[ToolCall] = ()
@@ -40,11 +42,13 @@ class GuardedEvents:
     and checked whole. A rewritten text is spread over the events that carried it.
     """
 
-    def __init__(self, guardian: Guardian, routes: Sequence[Route], open_guard: Callable[[], StreamGuard]) -> None:
+    def __init__(
+        self, guardian: Guardian, routes: Sequence[Route], open_guard: Callable[[], StreamGuard], framing: Framing
+    ) -> None:
         self._guardian = guardian
         self._routes = routes
         self._open = open_guard
-        self._parser = EventParser()
+        self._framing = framing
         self._guards: dict[Place, StreamGuard] = {}
         self._received: dict[Place, int] = {}
         self._cleared: dict[Place, str] = {}
@@ -52,6 +56,7 @@ class GuardedEvents:
         self._held: deque[_Held] = deque()
         self._route = routes[0]
         self._plain = False
+        self._quoted = False
         self._objects = False
         self._finished = False
         self._rewritten = False
@@ -66,12 +71,12 @@ class GuardedEvents:
 
     async def feed(self, chunk: bytes) -> bytes:
         """Take in bytes; returns those that may leave now."""
-        out = [await self._take(event) for event in self._parser.feed(chunk)]
+        out = [await self._take(event) for event in self._framing.feed(chunk)]
         return b"".join([*out, self._leave()])
 
     async def finish(self) -> bytes:
         """The stream has ended: returns what may leave of what is held."""
-        out = b"".join([await self._take(event) for event in self._parser.finish()])
+        out = b"".join([await self._take(event) for event in self._framing.finish()])
         if self._objects and not self._guards and not self._calls:
             log.warning("no text was found in an event stream under the route %r", self._route.path)
         for channel, guard in self._guards.items():
@@ -90,16 +95,17 @@ class GuardedEvents:
         if (verdict := self.stopped) is None:
             raise ValueError("the stream was not cut")
         reply = f"\n\n{reply}" if reply and self.delivered else reply
+        framing = self._framing
         if self._plain:
-            said = _event([], reply) if reply else b""
-            return said + _event([b"event: guardian"], json.dumps(told(verdict)))
+            said = framing.event(json.dumps(reply) if self._quoted else reply) if reply else b""
+            return said + framing.verdict(told(verdict))
         body = {**self._route.refused_chunk(reply), "guardian": told(verdict)}
-        return _event([], json.dumps(body)) + (_event([], self._route.done) if self._route.done else b"")
+        return framing.event(json.dumps(body)) + self._route.end(framing)
 
     async def _take(self, event: Event) -> bytes:
         """Read an event and hold it; comments leave at once, because they keep the connection alive."""
         raw: bytes = event.raw
-        if {line[:1] for line in _LINE_END.split(raw)} == {b":", b""}:
+        if self._framing.is_idle(event):
             return raw
         held = self._read(raw, None if event.data is None else event.data.decode("utf-8", "replace"))
         for text in held.texts:
@@ -114,10 +120,10 @@ class GuardedEvents:
         """Find the texts of an event. Bare text is text, whatever the routes say; an object may say other things."""
         if data is None or data.strip() == _DONE:
             return _Held(raw)
-        body = _object(data)
+        body, in_json = _parsed(data)
         bare = isinstance(body, str)
         self._objects = self._objects or not bare
-        route = next((r for r in self._routes if r.speaks(body, r.chunk)), self._routes[0] if bare else None)
+        route = self._routes[0] if bare else next((r for r in self._routes if r.speaks(body)), None)
         if route is None:
             return _Held(raw)
         parts = [text for text in texts(body, "$" if bare else route.chunk) if text.text]
@@ -125,8 +131,8 @@ class GuardedEvents:
         for text in parts:
             ends[text.place] = self._received[text.channel] = self._received.get(text.channel, 0) + len(text.text)
         if parts:
-            self._route, self._plain = route, bare
-        return _Held(raw, route, body, parts, ends, tool_calls(body, route))
+            self._route, self._plain, self._quoted = route, bare, in_json
+        return _Held(raw, route, body, in_json, parts, ends, tool_calls(body, route))
 
     async def _judge(self, pieces: Sequence[ToolCall]) -> None:
         name = "".join(dict.fromkeys(piece.name for piece in pieces))
@@ -165,28 +171,18 @@ class GuardedEvents:
         body = silenced(replaced(event.body, changes), event.route)
         if body == event.body:
             return event.raw
-        return _with_data(event.raw, body if isinstance(body, str) else json.dumps(body))
+        return self._framing.with_data(event.raw, json.dumps(body) if event.in_json else str(body))
 
 
-def told(verdict: Verdict) -> dict[str, Any]:
-    """What a client is told of a verdict: never scores or thresholds."""
-    return {"stage": verdict.stage, "action": verdict.action, "findings": list(verdict.triggered)}
+def _parsed(data: str) -> tuple[Any, bool]:
+    """The object, list or string that the data is in JSON, and True; or else the data itself, bare text, and False.
 
-
-def _object(data: str) -> Any:
-    """The JSON object that the data is, or else the data itself: a bare text may look like any other JSON."""
+    A piece of bare text may look like a number in JSON, or like a list without strings.
+    """
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
-        return data
-    return body if isinstance(body, dict) else data
-
-
-def _with_data(raw: bytes, data: str) -> bytes:
-    """An event with other data, and its other lines as they were."""
-    return _event([line for line in _LINE_END.split(raw) if line and not line.startswith(b"data")], data)
-
-
-def _event(others: Sequence[bytes], data: str) -> bytes:
-    lines = [f"data: {line}".encode("utf-8", "replace") for line in data.split("\n")]
-    return b"\n".join([*others, *lines, b"", b""])
+        return data, False
+    if isinstance(body, dict | str) or (isinstance(body, list) and texts(body, "$")):
+        return body, True
+    return data, False

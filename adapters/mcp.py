@@ -23,6 +23,7 @@ try:
         TextContent,
         TextResourceContents,
     )
+    from mcp_types.version import MODERN_PROTOCOL_VERSIONS
     from pydantic import BaseModel
 except ImportError as error:
     raise MissingExtra("mcp", "guardian.adapters.mcp needs mcp 2: pip install 'slm-guardian[mcp]'") from error
@@ -33,11 +34,14 @@ BLOCKED = -32050
 META = "guardian/verdict"
 """Under this name a result, in `_meta`, and an error, in `data`, have the verdict: stage, action and findings."""
 
-_TOOLS = frozenset({"tools/call", "tasks/result"})
+_CALLS = frozenset({"tools/call", "tasks/update"})
+_TOOLS = _CALLS | {"tasks/result", "tasks/get"}
 _DOCUMENTS = frozenset({"prompts/get", "resources/read"})
 # Of the blocks of a result these are no text; a structured result may call anything so.
 _NO_TEXT = frozenset({"type", "role", "data", "blob", "mimeType", "uri", "resultType", "requestState", "cacheScope"})
 _UNSEEN = frozenset({"_meta", "annotations", "icons"})
+_BLOCKS = frozenset({"content", "messages", "contents"})
+_MODERN_ONLY = frozenset({"resultType", "ttlMs", "cacheScope"})  # no part of results before protocol 2026-07-28
 
 Place = tuple[str | int, ...]
 
@@ -47,13 +51,15 @@ class GuardianMiddleware:
 
     Before: the arguments of a tool, and what the client answered in between, as a tool call, which does not run where
     the policy stops or would redact it; the arguments of a prompt as prompts. After: what tools give back as tool
-    results (text, embedded resources, structured content), prompts and resources as documents. What the policy redacts
-    goes on without the offending spans.
+    results (text, embedded resources, structured content), prompts and resources as documents; the text blocks of one
+    result also together, as a model reads them. What the policy redacts goes on without the offending spans; what only
+    shows in several blocks together is stopped.
 
     A tool call or result that is stopped comes back as a result with `isError`, so that the model can go on without
     it; it says why, or with `on_block="reply"` (and under a policy whose action is `reply`) the safeguard reply. A
-    prompt or resource is a JSON-RPC error of code BLOCKED, or says the reply. Where no verdict can be given and the
-    policy fails closed, the answer is an internal error.
+    prompt or resource is a JSON-RPC error of code BLOCKED, or says the reply; the state of a task, and an answer to
+    one, are such an error always. Where no verdict can be given and the policy fails closed, the answer is an internal
+    error.
 
     Raises ConfigError for a wrong option.
     """
@@ -76,7 +82,7 @@ class GuardianMiddleware:
             ctx = replace(ctx, params=_replaced(ctx.params, changes))
         result = await call_next(ctx)
         if isinstance(result, BaseModel):
-            result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+            result = _dumped(result)
         try:
             return await self._released(ctx, result or {})
         except GuardUnavailable as outage:
@@ -85,50 +91,66 @@ class GuardianMiddleware:
     async def _admitted(self, ctx: ServerRequestContext[Any, Any]) -> tuple[dict[Place, str], Verdict | None]:
         """What is to be changed in a request, and the verdict that stops it. A malformed one is left to the server."""
         params = ctx.params or {}
-        name, arguments = params.get("name"), params.get("arguments") or {}
-        if not isinstance(name, str) or not isinstance(arguments, Mapping):
-            return {}, None
-        if ctx.method == "tools/call":
+        if ctx.method in _CALLS:
+            name, arguments = params.get("name", ctx.method), params.get("arguments") or {}
+            if not isinstance(name, str) or not isinstance(arguments, Mapping):
+                return {}, None
             responses = params.get("inputResponses")
-            given = {**arguments, "inputResponses": responses} if responses else arguments
+            given = {"arguments": arguments, "inputResponses": responses} if responses else arguments
             verdict = await self._guardian.acheck_tool_call(name, given)
             return {}, verdict if verdict.action >= Action.REDACT else None
-        texts = dict(_strings(arguments, ("arguments",)))
-        verdicts = await self._guardian.acheck_many(texts.values()) if texts else []
-        return _judged(texts, verdicts)
+        texts = dict(item for key in ("arguments", "inputResponses") for item in _strings(params.get(key), (key,)))
+        return _judged(texts, await self._guardian.acheck_many(texts.values()) if texts else [])
 
     async def _released(self, ctx: ServerRequestContext[Any, Any], result: dict[str, Any]) -> HandlerResult:
         """A result as it may leave, or what stands in its place."""
         texts = dict(_result_strings(result))
         if not texts:
             return result
-        if ctx.method in _TOOLS:
-            verdicts = await self._guardian.acheck_many(texts.values(), stage=Stage.TOOL_RESULT)
-        else:
-            verdicts = await self._guardian.acheck_documents(list(texts.values()))
+        verdicts = await self._verdicts(ctx, [*texts.values(), *_together(texts)])
+        verdicts, whole = verdicts[: len(texts)], verdicts[len(texts) :]
         changes, stopped = _judged(texts, verdicts)
+        if changes and whole:
+            whole = await self._verdicts(ctx, _together({**texts, **changes}))
+        stopped = stopped or next((verdict for verdict in whole if verdict.action >= Action.REDACT), None)
         if stopped is not None:
             return self._refusal(ctx, stopped)
-        gravest = _gravest(verdicts)
+        gravest = _gravest([*verdicts, *whole])
         if gravest.action is Action.ALLOW:
             return result
         meta = {**(result.get("_meta") or {}), META: _told(gravest)}
         return {**_replaced(result, changes), "_meta": meta}
 
+    async def _verdicts(self, ctx: ServerRequestContext[Any, Any], texts: Sequence[str]) -> list[Verdict]:
+        if ctx.method in _TOOLS:
+            return await self._guardian.acheck_many(texts, stage=Stage.TOOL_RESULT)
+        return await self._guardian.acheck_documents(texts)
+
     def _refusal(self, ctx: ServerRequestContext[Any, Any], verdict: Verdict) -> HandlerResult:
-        """What comes back instead. Raises MCPError for a prompt or a resource, unless there is to be a reply."""
+        """What comes back instead. Raises MCPError where a result cannot say it, and where it is not to be a reply."""
         replies = verdict.action is Action.REPLY or self._on_block == "reply"
         said = (verdict.reply if replies else None) or verdict.reason
         meta: Any = {META: _told(verdict)}
-        if ctx.method in _TOOLS:
-            return CallToolResult(content=[TextContent(text=said)], is_error=True, meta=meta)
-        if not replies:
+        if ctx.method in ("tools/call", "tasks/result"):
+            return _wired(ctx, CallToolResult(content=[TextContent(text=said)], is_error=True, meta=meta))
+        if not replies or ctx.method not in _DOCUMENTS:
             raise MCPError(BLOCKED, verdict.reason, meta)
         if ctx.method == "prompts/get":
             message = PromptMessage(role="assistant", content=TextContent(text=said))
-            return GetPromptResult(messages=[message], meta=meta)
+            return _wired(ctx, GetPromptResult(messages=[message], meta=meta))
         uri = str((ctx.params or {}).get("uri", ""))
-        return ReadResourceResult(contents=[TextResourceContents(uri=uri, text=said)], meta=meta)
+        return _wired(ctx, ReadResourceResult(contents=[TextResourceContents(uri=uri, text=said)], meta=meta))
+
+
+def _wired(ctx: ServerRequestContext[Any, Any], result: BaseModel) -> dict[str, Any]:
+    """A result as it goes over the wire, where the server itself no longer sees to that."""
+    dumped = _dumped(result)
+    modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
+    return dumped if modern else {key: value for key, value in dumped.items() if key not in _MODERN_ONLY}
+
+
+def _dumped(result: BaseModel) -> dict[str, Any]:
+    return result.model_dump(by_alias=True, mode="json", exclude_none=True)
 
 
 def _judged(texts: Mapping[Place, str], verdicts: Sequence[Verdict]) -> tuple[dict[Place, str], Verdict | None]:
@@ -149,6 +171,12 @@ def _told(verdict: Verdict) -> dict[str, Any]:
 
 def _outage(outage: GuardUnavailable) -> MCPError:
     return MCPError(INTERNAL_ERROR, str(outage), {META: {"stage": outage.stage, "action": "unavailable"}})
+
+
+def _together(texts: Mapping[Place, str]) -> list[str]:
+    """The text blocks of a result, one after the other as a model reads them; nothing where there is but one."""
+    blocks = [text for place, text in texts.items() if place[0] in _BLOCKS and place[-1] == "text"]
+    return ["\n".join(blocks)] if len(blocks) > 1 else []
 
 
 def _result_strings(result: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:

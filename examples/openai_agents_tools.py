@@ -36,4 +36,6 @@ print("the answer:", result.final_output)
 try:
     asyncio.run(Runner.run(agent, ATTACK))
 except InputGuardrailTripwireTriggered as stopped:
-    print("before the model was asked:", verdict_of(stopped).reason)
+    verdict = verdict_of(stopped)
+    assert verdict is not None
+    print("before the model was asked:", verdict.reason)

@@ -3,79 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import aclosing
+import zlib
+from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 from fastapi import FastAPI
 from guardian.adapters.asgi import OPENAI, GuardianMiddleware, Route
-from hypothesis import given
-from hypothesis import strategies as st
-from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route as PathRoute
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from guardian import BackendError, ConfigError, Guardian, GuardUnavailable, Policy, ScriptedBackend
+from guardian import BackendError, ConfigError, InputError, ScriptedBackend
+from tests.adapters.asgi_site import (
+    CHAT,
+    PROMPT,
+    REDACT,
+    Site,
+    a_guardian,
+    ask,
+    completion,
+    drive,
+    echo,
+    events,
+    exchange,
+    saying,
+    under_guard,
+)
 from tests.chunks import chunked
-
-RULES = {
-    "bomb": {"harm": 0.97, "weapons": 0.9},
-    "ignore all previous": {"injection": 0.95},
-    "rm -rf": {"harm": 0.9, "cyber": 0.9},
-}
-REDACT = {"stages": {s: {"harm": "redact", "injection": "redact"} for s in ("prompt", "document", "response")}}
-SIZE = 64
-CALM = "calm words go on and on. "
-Answer = Callable[[Any], Response | Coroutine[Any, Any, Response]]
-
-
-def a_guardian(policy: Mapping[str, Any] | None = None, **backend: Any) -> Guardian:
-    return Guardian(backend=ScriptedBackend(RULES, **backend), policy=Policy.from_mapping(policy or {}))
-
-
-class Site:
-    """An application with one route, which keeps the bodies it got, under guard."""
-
-    def __init__(self, answer: Callable[[Any], Response], guardian: Guardian | None = None, **options: Any) -> None:
-        self.got: list[bytes] = []
-        self._answer = answer
-        app = Starlette(routes=[PathRoute("/ask", self._ask, methods=["GET", "POST"])])
-        self.app = GuardianMiddleware(app, guardian=guardian or a_guardian(), holdback_chars=SIZE, **options)
-
-    async def _ask(self, request: Request) -> Response:
-        self.got.append(await request.body())
-        return self._answer(json.loads(self.got[-1] or b"null"))
-
-    def post(self, body: Any = None, path: str = "/ask", **options: Any) -> httpx.Response:
-        async def send() -> httpx.Response:
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://site") as client:
-                given = options if body is None else {"json": body, **options}
-                return await client.post(path, **given)
-
-        return asyncio.run(send())
-
-
-def echo(_: Any) -> Response:
-    return JSONResponse({"answer": "You asked."})
-
-
-def saying(value: Any) -> Callable[[Any], Response]:
-    return lambda _: JSONResponse(value)
-
-
-def completion(text: str | None, **message: Any) -> dict[str, Any]:
-    choice = {"index": 0, "message": {"role": "assistant", "content": text, **message}, "finish_reason": "stop"}
-    return {"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice]}
-
-
-CHAT = {"messages": [{"role": "user", "content": "How do I sharpen a knife?"}]}
-PROMPT = {"prompt": "How do I sharpen a knife?"}
-
 
 # -- requests
 
@@ -140,6 +98,135 @@ def test_a_request_is_redacted_and_its_length_put_right() -> None:
         "messages": [chat[0], {"role": "user", "content": "Hi you. [redacted]", "name": "x"}],
         "temperature": 1,
     }
+
+
+def deflated(data: bytes) -> bytes:
+    return zlib.compress(data)
+
+
+def in_two_members(data: bytes) -> bytes:
+    return gzip.compress(data[:5]) + b"\0" * 4 + gzip.compress(data[5:])
+
+
+@pytest.mark.parametrize(
+    ("coding", "coded"), [(b"gzip", gzip.compress), (b"Deflate", deflated), (b"x-gzip", in_two_members)]
+)
+@pytest.mark.parametrize("kind", [b"application/json", b"text/plain"])
+@pytest.mark.parametrize("size", [1, 10_000])
+def test_a_request_that_is_compressed_is_read(coding: bytes, coded: Any, kind: bytes, size: int) -> None:
+    headers = [(b"content-encoding", coding), (b"content-type", kind)]
+
+    def sent(body: Any, policy: Any = None) -> tuple[Any, Site]:
+        site = Site(echo, a_guardian(policy))
+        raw = coded(json.dumps(body).encode())
+        pieces = [raw[i : i + size] for i in range(0, len(raw), size)]
+        return asyncio.run(exchange(site.app, *pieces, headers=headers))[0]["status"], site
+
+    status, site = sent({"prompt": "a bomb"})
+    assert (status, site.got) == (403, [])
+    _, site = sent({"prompt": "Well. A bomb."}, REDACT)
+    assert site.got == [b'{"prompt": "Well. [redacted]"}']
+
+
+def test_a_clean_request_that_is_compressed_passes_as_it_came() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert await Request(scope, receive).body() == raw
+        assert (b"content-encoding", b"gzip") in scope["headers"]
+        await JSONResponse({})(scope, receive, send)
+
+    raw = gzip.compress(json.dumps(PROMPT).encode())
+    headers = [(b"content-encoding", b"gzip")]
+    start, _ = asyncio.run(exchange(under_guard(app), raw[:9], raw[9:], headers=headers))
+    assert start["status"] == 200
+
+
+@pytest.mark.parametrize(
+    ("raw", "coding", "kind", "status"),
+    [
+        (gzip.compress(b'{"prompt": "' + b"x" * 100_000 + b'"}', mtime=0), "gzip", "application/json", 413),
+        (gzip.compress(b'{"prompt": "a bomb"}', mtime=0)[:-14], "gzip", "application/json", 422),
+        (b'{"prompt": "a bomb"}', "gzip", "application/json", 422),
+        (b'{"prompt": "a bomb"}', "br", "application/json", 422),
+        (b"\x1b\x00bomb", "br", "application/octet-stream", 200),
+        (gzip.compress(b"a bomb", mtime=0), "gzip", "text/plain", 200),
+    ],
+)
+def test_compression_that_cannot_be_undone(raw: bytes, coding: str, kind: str, status: int) -> None:
+    headers = {"content-encoding": coding, "content-type": kind}
+    assert ask(under_guard(JSONResponse({}), max_body=5000), content=raw, headers=headers).status_code == status
+    strict = under_guard(JSONResponse({}), max_body=5000, routes=[Route(prompt="prompt")])
+    assert ask(strict, content=raw, headers=headers).status_code == (422 if status == 200 else status)
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"), [(b'{"prompt": "a bomb", "prompt": "hi"}', 200), (b'{"prompt": "hi", "prompt": "a bomb"}', 403)]
+)
+def test_of_two_keys_of_one_name_the_application_gets_the_one_that_was_read(raw: bytes, status: int) -> None:
+    site = Site(echo)
+    assert site.post(content=raw).status_code == status
+    assert site.got == ([b'{"prompt": "hi"}'] if status == 200 else [])
+
+
+def test_a_request_that_is_rewritten_has_one_length() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        names.extend(name for name, _ in scope["headers"])
+        await JSONResponse({})(scope, receive, send)
+
+    names: list[bytes] = []
+    headers = [(b"content-type", b"application/json"), (b"transfer-encoding", b"chunked")]
+    asyncio.run(exchange(under_guard(app, a_guardian(REDACT)), b'{"prompt": "a bomb"}', headers=headers))
+    assert names == [b"content-type", b"content-length"]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"content": "a bomb"}],
+        ["hello", "a bomb"],
+        {"role": "user", "content": "a bomb"},
+        "a bomb",
+        [{"text": ["a bomb"]}],
+    ],
+)
+def test_messages_without_a_role_are_prompts(messages: Any) -> None:
+    site = Site(echo)
+    assert site.post({"messages": messages}).status_code == 403
+    assert site.got == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "root", "status"),
+    [
+        ("/ask", "/ask", "", 403),
+        ("/ask", "/ask/", "", 403),
+        ("/ask", "/api/ask", "/api", 403),
+        ("/api/ask", "/api/ask", "/api", 403),
+        ("/chats/{chat}/ask", "/chats/5/ask", "", 403),
+        ("/files/{path:path}", "/files/a/b", "", 403),
+        ("/", "/api", "/api", 403),
+        ("/ask", "/api/ask", "", 200),
+        ("/ask", "/asks", "", 200),
+    ],
+)
+def test_the_path_of_a_route(pattern: str, path: str, root: str, status: int) -> None:
+    app = under_guard(JSONResponse({}), routes=[Route(pattern, prompt="prompt", unknown="pass")])
+    start, *_ = asyncio.run(exchange(app, b'{"prompt": "a bomb"}', path=path, root_path=root))
+    assert start["status"] == status
+
+
+def test_a_mounted_application_and_a_path_with_parameters() -> None:
+    inner = FastAPI()
+
+    @inner.post("/chats/{chat}/ask")
+    async def chat(chat: str, body: dict[str, str]) -> dict[str, str]:
+        return {"answer": f"{chat}: {body['prompt']}"}
+
+    route = Route("/chats/{chat}/ask", prompt="prompt", answer="answer")
+    inner.add_middleware(GuardianMiddleware, guardian=a_guardian(), routes=[route], on_block="reply")
+    outer = FastAPI()
+    outer.mount("/api", inner)
+    assert ask(outer, {"prompt": "hi"}, path="/api/chats/7/ask").json() == {"answer": "7: hi"}
+    assert ask(outer, {"prompt": "a bomb"}, path="/api/chats/7/ask").json()["guardian"]["findings"] == ["weapons"]
 
 
 @pytest.mark.parametrize("stage", ["prompt", "response"])
@@ -273,6 +360,68 @@ def test_tool_calls_in_an_answer_are_checked() -> None:
     assert Site(saying(answer)).post(CHAT).json() == answer
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"function_call": {"name": "shell", "arguments": '{"run": "rm -rf /"}'}},
+        {"tool_calls": [{"id": "1", "type": "custom", "custom": {"name": "shell", "input": "rm -rf /"}}]},
+        {"tool_calls": [{"id": "1", "type": "function", "function": {"name": "shell", "arguments": ["rm -rf /"]}}]},
+    ],
+)
+def test_every_kind_of_tool_call_is_checked(message: Any) -> None:
+    response = Site(saying(completion(None, **message))).post(CHAT)
+    assert (response.status_code, response.json()["stage"]) == (403, "tool_call")
+    delta = {"choices": [{"index": 0, "delta": message}]}
+    stream = Response(f"data: {json.dumps(delta)}\n\n", media_type="text/event-stream")
+    assert "shell" not in Site(lambda _: stream).post(CHAT).text
+
+
+def test_spoken_text_is_read_and_redacted_with_its_sound() -> None:
+    answer = completion(None, audio={"id": "1", "data": "Ym9tYg==", "transcript": "Well. A bomb."})
+    assert Site(saying(answer)).post(CHAT).status_code == 403
+    audio = Site(saying(answer), a_guardian(REDACT)).post(CHAT).json()["choices"][0]["message"]["audio"]
+    assert audio == {"id": "1", "data": None, "transcript": "Well. [redacted]"}
+
+
+def test_choices_of_another_kind_are_no_completion() -> None:
+    quiz = {"choices": ["a stone", "a leaf"], "answer": "a bomb"}
+    assert Site(saying(quiz)).post(PROMPT).status_code == 403
+    assert Site(saying({"choices": ["a bomb"]})).post(PROMPT).status_code == 403
+
+
+@pytest.mark.parametrize("kind", ["text/json", "application/problem+json; charset=utf-8", "Application/JSON"])
+def test_json_by_any_name_is_read(kind: str) -> None:
+    assert Site(lambda _: Response(b'{"a": "a bomb"}', headers={"content-type": kind})).post(PROMPT).status_code == 403
+
+
+@pytest.mark.parametrize("kind", [b"application/json", b"text/event-stream"])
+@pytest.mark.parametrize("coding", [b"", b"gzip", b"deflate", b"br"])
+def test_an_answer_is_read_however_it_is_written_and_coded(kind: bytes, coding: bytes) -> None:
+    """An application need not care what it is asked for, nor how it writes its headers."""
+
+    def app(text: str) -> Any:
+        async def app(_: Any, __: Any, send: Any) -> None:
+            data = json.dumps({"answer": text}).encode()
+            data = data if kind == b"application/json" else b"data: " + data + b"\n\n"
+            data = {b"gzip": gzip.compress, b"deflate": deflated}.get(coding, bytes)(data)
+            headers = [(b"Content-Type", kind), (b"Transfer-Encoding", b"chunked"), (b"X-Guardian-Verdict", b"x")]
+            headers += [(b"Content-Encoding", coding)] if coding else []
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            for piece in (data[:7], data[7:], b""):
+                await send({"type": "http.response.body", "body": piece, "more_body": bool(piece)})
+
+        return app
+
+    harmful = ask(under_guard(app("Take a bomb.")), PROMPT)
+    assert "bomb" not in harmful.text
+    clean = ask(under_guard(app("Take a leaf.")), PROMPT)
+    assert clean.status_code == (502 if coding == b"br" else 200)
+    if clean.status_code == 200:
+        assert "Take a leaf." in clean.text
+        assert not {"transfer-encoding", "content-encoding"} & set(clean.headers)
+        assert clean.headers.get_list("x-guardian-verdict") == ["allow"]
+
+
 def test_errors_of_the_application_pass() -> None:
     site = Site(lambda _: JSONResponse({"detail": "no bomb"}, status_code=404))
     response = site.post(PROMPT)
@@ -280,14 +429,11 @@ def test_errors_of_the_application_pass() -> None:
 
 
 def test_compression_within_is_switched_off_so_that_answers_can_be_read() -> None:
-    site = Site(echo)
-
-    async def inner(_: Any, __: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
-        await send({"type": "http.response.body", "body": json.dumps({"answer": "bomb " * 500}).encode()})
-
-    site.app._app = GZipMiddleware(inner, minimum_size=10)
-    assert site.post(PROMPT).status_code == 403
+    inner = GZipMiddleware(JSONResponse({"answer": "bomb " * 500}), minimum_size=10)
+    assert ask(under_guard(inner), PROMPT).status_code == 403
+    outer = GZipMiddleware(under_guard(JSONResponse({"answer": "calm " * 500})), minimum_size=10)
+    response = ask(outer, PROMPT)
+    assert (response.headers["content-encoding"], response.json()) == ("gzip", {"answer": "calm " * 500})
 
 
 # -- what cannot be read
@@ -327,9 +473,7 @@ def test_unknown_requests_pass_and_broken_ones_do_not(body: bytes, kind: str, st
         await JSONResponse({})(scope, receive, send)
 
     got: list[bytes] = []
-    site = Site(echo)
-    site.app._app = ok
-    response = site.post(content=body, headers={"content-type": kind})
+    response = ask(under_guard(ok), content=body, headers={"content-type": kind})
     assert response.status_code == status
     assert got == ([body] if status == 200 else [])
     assert b"bomb" not in response.content
@@ -353,6 +497,28 @@ def test_a_route_of_your_own_refuses_an_answer_it_cannot_read(answer: Response) 
     site = Site(lambda _: answer, routes=[Route("/ask", prompt="prompt", answer="answer")])
     response = site.post(PROMPT)
     assert (response.status_code, "bomb" in response.text) == (502, False)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a": ' * 80 + b'"a bomb"' + b"}" * 80,
+        b'{"answer": "a bomb"',
+        b'{"answer": "a bomb"}\n{"answer": "b"}\n',
+        '{"answer": "a bomb é"}'.encode("latin-1"),
+        b"[" * 100_000,
+    ],
+)
+def test_an_answer_that_is_not_what_it_says_does_not_leave(raw: bytes) -> None:
+    response = Site(lambda _: Response(raw, media_type="application/json")).post(PROMPT)
+    assert (response.status_code, "bomb" in response.text) == (502, False)
+
+
+@pytest.mark.parametrize("routes", [None, [Route("/ask", prompt="prompt")]])
+@pytest.mark.parametrize("status", [200, 204])
+def test_an_answer_without_a_body_passes(routes: Any, status: int) -> None:
+    site = Site(lambda _: Response(b"", media_type="application/json", status_code=status), routes=routes)
+    assert (site.post(PROMPT).status_code, site.post(PROMPT).content) == (status, b"")
 
 
 def test_other_paths_and_requests_without_a_body_pass() -> None:
@@ -382,279 +548,7 @@ def test_a_large_request_is_refused_or_passes() -> None:
     assert Site(echo, max_body=len(exact) - 1).post(content=exact).status_code == 413
 
 
-# -- event streams
-
-
-def events(text: str) -> list[str]:
-    """The data of the events of a stream."""
-    return [
-        "\n".join(line.removeprefix("data: ") for line in event.split("\n") if line.startswith("data"))
-        for event in text.replace("\r\n", "\n").split("\n\n")
-        if any(line.startswith("data") for line in event.split("\n"))
-    ]
-
-
-def chat_events(pieces: Iterable[str], index: int = 0, end: str = "\n") -> list[str]:
-    chunks = [{"choices": [{"index": index, "delta": {"role": "assistant", "content": ""}}]}]
-    chunks += [{"choices": [{"index": index, "delta": {"content": p}, "logprobs": {"content": [p]}}]} for p in pieces]
-    chunks.append({"choices": [{"index": index, "delta": {}, "finish_reason": "stop"}]})
-    return [f"id: {number}{end}data: {json.dumps(chunk)}{end}{end}" for number, chunk in enumerate(chunks)]
-
-
-def said(text: str, index: int = 0) -> str:
-    chunks = [json.loads(event) for event in events(text) if event != "[DONE]"]
-    choices = [choice for chunk in chunks for choice in chunk["choices"] if choice["index"] == index]
-    return "".join(choice["delta"].get("content") or "" for choice in choices)
-
-
-def streaming(text: str, sizes: Sequence[int] = (10_000,)) -> Callable[[Any], Response]:
-    """An application that streams these bytes, in pieces of these sizes, wherever they cut."""
-    raw = text.encode()
-
-    async def body() -> AsyncIterator[bytes]:
-        for piece in chunked(raw.decode("latin-1"), sizes):
-            yield piece.encode("latin-1")
-
-    return lambda _: StreamingResponse(body(), media_type="text/event-stream")
-
-
-ASK = {**CHAT, "stream": True}
-
-
-@pytest.mark.parametrize("sizes", [(1,), (7, 3), (10_000,)])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_a_clean_stream_passes_byte_for_byte(sizes: Sequence[int], end: str) -> None:
-    whole = "".join([*chat_events(["Grüße, "] * 60, end=end), f"data: [DONE]{end}{end}"])
-    response = Site(streaming(whole, sizes)).post(ASK)
-    assert response.text == whole
-    assert response.headers["x-guardian-verdict"] == "allow"
-
-
-@pytest.mark.parametrize("sizes", [(1,), (11,), (10_000,)])
-@pytest.mark.parametrize("on_block", ["raise", "reply"])
-def test_a_blocked_stream_ends_as_the_api_does(sizes: Sequence[int], on_block: str) -> None:
-    pieces = chunked(CALM * 20 + "Now take the bomb. " + CALM * 20, [6])
-    whole = "".join([*chat_events(pieces), "data: [DONE]\n\n"])
-    response = Site(streaming(whole, sizes), on_block=on_block).post(ASK)
-    *_, last, done = events(response.text)
-    assert done == "[DONE]"
-    assert "bomb" not in response.text
-    ending = json.loads(last)
-    assert ending["guardian"] == {"stage": "response", "action": "block", "findings": ["weapons"]}
-    assert ending["choices"][0]["finish_reason"] == "content_filter"
-    delivered = said(response.text)
-    reply = ending["choices"][0]["delta"]["content"]
-    assert ("\n\nI can't help" in reply) == (on_block == "reply")
-    assert (CALM * 20).startswith(delivered.removesuffix(reply))
-    assert len(delivered.removesuffix(reply)) > 200
-
-
-def test_a_stream_is_redacted_in_flight_and_what_repeats_it_goes() -> None:
-    text = CALM * 10 + "Now take the bomb. " + CALM * 10
-    whole = "".join([*chat_events(chunked(text, [5])), "data: [DONE]\n\n"])
-    response = Site(streaming(whole), a_guardian(REDACT)).post(ASK)
-    assert said(response.text) == text.replace("Now take the bomb.", "[redacted]")
-    assert events(response.text)[-1] == "[DONE]"
-    assert response.text.count("id: ") == whole.count("id: ")
-    after = response.text[response.text.index("[red") :] if "[red" in response.text else response.text
-    assert 'logprobs": {' not in after
-    assert json.loads(events(response.text)[1])["choices"][0]["logprobs"] == {"content": ["calm "]}
-
-
-def test_choices_are_told_apart() -> None:
-    one, two = chunked(CALM * 8, [9]), chunked("a bo" + CALM * 7, [9])
-    mixed = [event for pair in zip(chat_events(one, 0), chat_events(two, 1), strict=False) for event in pair]
-    response = Site(streaming("".join(mixed))).post(ASK)
-    assert "bo" in said(response.text, 1)
-    assert said(response.text, 0).startswith("calm words")
-    split = ["a bo", "mb"]  # a word that is whole only where both choices were one text
-    parts = [
-        f"data: {json.dumps({'choices': [{'index': i, 'delta': {'content': p}}]})}\n\n" for i, p in enumerate(split)
-    ]
-    assert Site(streaming("".join(parts))).post(ASK).text == "".join(parts)
-
-
-def tool_events(arguments: str, size: int) -> list[str]:
-    def event(call: dict[str, Any]) -> str:
-        return f"data: {json.dumps({'choices': [{'index': 0, 'delta': {'tool_calls': [{'index': 0, **call}]}}]})}\n\n"
-
-    pieces = [{"function": {"arguments": piece}} for piece in chunked(arguments, [size])]
-    return [event({"id": "1", "function": {"name": "shell", "arguments": ""}}), *map(event, pieces), "data: [DONE]\n\n"]
-
-
-@pytest.mark.parametrize("size", [1, 100])
-def test_tool_calls_in_a_stream_are_held_until_they_were_checked(size: int) -> None:
-    harmless = "".join([*chat_events(["Let me see."])[:-1], *tool_events('{"run": "ls"}', size)])
-    assert Site(streaming(harmless)).post(ASK).text == harmless
-    harmful = "".join([*chat_events(["Let me see."])[:-1], *tool_events('{"run": "rm -rf /"}', size)])
-    response = Site(streaming(harmful)).post(ASK)
-    assert "shell" not in response.text
-    ending = json.loads(events(response.text)[-2])
-    assert (ending["guardian"]["stage"], ending["choices"][0]["finish_reason"]) == ("tool_call", "content_filter")
-    assert "Let me see." in said(response.text)
-
-
-def test_plain_events_and_bare_text() -> None:
-    route = Route("/ask", prompt="prompt", chunk="token")
-    tokens = [f"event: token\ndata: {json.dumps({'token': t})}\n\n" for t in chunked(CALM * 9 + "a bomb", [4])]
-    whole = "".join([*tokens, 'data: {"done": true}\n\n'])
-    response = Site(streaming(whole), routes=[route], on_block="reply").post(PROMPT)
-    ending = json.loads(events(response.text)[-1])
-    assert ending["token"].startswith("\n\nI can't help")
-    assert "bomb" not in "".join(json.loads(event).get("token", "") for event in events(response.text))
-    bare = "".join(f"data: {t}\n\n" for t in chunked(CALM * 9 + "a bomb", [4]))
-    for routes in (None, [route]):
-        response = Site(streaming(bare), routes=routes).post(PROMPT)
-        assert bare.startswith(response.text.partition("event: guardian\n")[0])
-        assert json.loads(events(response.text)[-1])["findings"] == ["weapons"]
-        assert "bomb" not in "".join(events(response.text))
-    response = Site(streaming("data: Hello there.\ndata: Take a bomb.\n\n"), a_guardian(REDACT)).post(PROMPT)
-    assert events(response.text) == ["Hello there.\n[redacted]"]
-
-
-@given(st.lists(st.sampled_from(["bomb. ", "Grüße ", "calm. ", "\n", "[redacted]", "x"]), max_size=60), st.data())
-def test_what_leaves_does_not_depend_on_how_it_came(words: list[str], data: st.DataObject) -> None:
-    text = "".join(words)
-    sizes = data.draw(st.lists(st.integers(1, 30), min_size=1, max_size=4))
-    pieces = data.draw(st.lists(st.integers(1, 30), min_size=1, max_size=4))
-    for policy in ({}, REDACT):
-        guard = a_guardian(policy).stream_guard(holdback_chars=SIZE)
-        expected = guard.feed(text) + guard.finish()
-        whole = "".join(chat_events(chunked(text, pieces)))
-        got = said(Site(streaming(whole, sizes), a_guardian(policy)).post(ASK).text)
-        assert expected.startswith(got) if guard.cut else got == expected
-        assert "bomb" not in got
-
-
-def test_comments_leave_at_once() -> None:
-    sent: list[bytes] = []
-
-    async def app(_: Any, __: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
-        for data in (b'data: {"t": "held"}\n\n', b": ping\n\n"):
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-        assert sent == [b": ping\n\n"]
-        await send({"type": "http.response.body", "body": b""})
-
-    asyncio.run(drive(GuardianMiddleware(app, guardian=a_guardian()), PROMPT, sent))
-    assert b"".join(sent) == b': ping\n\ndata: {"t": "held"}\n\n'
-
-
-def test_an_outage_within_a_stream_breaks_it_off() -> None:
-    guardian = a_guardian(fail=BackendError("response", "gone"))
-    guardian_open = {"fail_mode": {"prompt": "open"}}
-    with (
-        guardian.using(Policy.from_mapping(guardian_open)),
-        pytest.raises(GuardUnavailable),
-    ):
-        Site(streaming("".join(chat_events([CALM] * 20))), guardian).post(ASK)
-    everywhere = {"fail_mode": {"prompt": "open", "response": "open"}}
-    whole = "".join(chat_events([CALM] * 20))
-    assert Site(streaming(whole), a_guardian(everywhere, fail=BackendError("response", "gone"))).post(ASK).text == whole
-
-
-def test_a_stream_without_text_where_it_is_expected_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    route = Route("/ask", prompt="prompt", chunk="delta.text")
-    whole = 'data: {"token": "secret words"}\n\n'
-    assert Site(streaming(whole), routes=[route]).post(PROMPT).text == whole
-    assert "no text was found in an event stream under the route '/ask'" in caplog.text
-    assert "secret" not in caplog.text
-
-
 # -- the life of a request
-
-
-async def drive(app: Any, body: Any, sent: list[bytes], *, then: Callable[[], Any] | None = None) -> None:
-    """One request at the level of messages; `then` is awaited before the client goes."""
-    raw = json.dumps(body).encode()
-    scope = {"type": "http", "method": "POST", "path": "/ask", "headers": [(b"content-type", b"application/json")]}
-    messages = iter([{"type": "http.request", "body": raw, "more_body": False}])
-
-    async def receive() -> Any:
-        if (message := next(messages, None)) is not None:
-            return message
-        if then is not None:
-            await then()
-        return {"type": "http.disconnect"}
-
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.body":
-            sent.append(message["body"])
-
-    await app(scope, receive, send)
-
-
-class Upstream:
-    """A model that streams without end, and knows whether it was closed."""
-
-    def __init__(self, *first: str) -> None:
-        self.first = first
-        self.busy = asyncio.Event()
-        self.closed = asyncio.Event()
-        self.given = 0
-
-    async def events(self) -> AsyncGenerator[str, None]:
-        try:
-            for text in (*self.first, *[CALM] * 10_000):
-                self.given += 1
-                if self.given == 100:
-                    self.busy.set()
-                yield f"data: {json.dumps({'t': text})}\n\n"
-                await asyncio.sleep(0)
-        finally:
-            self.closed.set()
-
-    async def starlette(self, scope: Any, receive: Any, send: Any) -> None:
-        """An application that looks out for the client going."""
-        await StreamingResponse(self.events(), media_type="text/event-stream")(scope, receive, send)
-
-    async def tidy(self, _: Any, __: Any, send: Any) -> None:
-        """An application that leaves the closing of its streams to nobody else."""
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
-        async with aclosing(self.events()) as events:
-            async for event in events:
-                await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
-
-
-@pytest.mark.parametrize("kind", ["starlette", "tidy"])
-def test_a_block_stops_the_application(kind: str) -> None:
-    async def main() -> None:
-        upstream = Upstream("a bomb. ")
-        sent: list[bytes] = []
-        app = GuardianMiddleware(getattr(upstream, kind), guardian=a_guardian())
-        await drive(app, PROMPT, sent, then=asyncio.Event().wait)
-        await asyncio.wait_for(upstream.closed.wait(), 10)
-        assert upstream.given < 100
-        assert b'"guardian"' in sent[-1]
-
-    asyncio.run(main())
-
-
-@pytest.mark.parametrize("first", [(), ("x",)])
-def test_a_client_that_goes_closes_the_upstream(first: Sequence[str]) -> None:
-    async def main() -> None:
-        upstream = Upstream(*first)
-        app = GuardianMiddleware(upstream.starlette, guardian=a_guardian())
-        await drive(app, PROMPT, [], then=upstream.busy.wait)
-        await asyncio.wait_for(upstream.closed.wait(), 10)
-        assert upstream.given < 10_000
-
-    asyncio.run(main())
-
-
-def test_cancelling_the_request_closes_the_upstream() -> None:
-    async def main() -> None:
-        upstream = Upstream()
-        app = GuardianMiddleware(upstream.tidy, guardian=a_guardian())
-        task = asyncio.ensure_future(drive(app, PROMPT, [], then=asyncio.Event().wait))
-        await upstream.busy.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert upstream.closed.is_set()
-        assert upstream.given < 10_000
-
-    asyncio.run(main())
 
 
 def test_a_client_that_goes_before_its_request_is_whole() -> None:
@@ -684,6 +578,69 @@ def test_what_the_application_raises_is_raised() -> None:
     assert sent == []
 
 
+def test_an_error_of_the_application_is_no_bad_request() -> None:
+    async def app(_: Any, __: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise InputError("its own")
+
+    with pytest.raises(InputError, match="its own"):
+        asyncio.run(drive(under_guard(app), PROMPT, []))
+
+
+@pytest.mark.parametrize("answer", ["a bomb", "a leaf"])
+def test_what_an_application_does_behind_its_answer_is_done(answer: str) -> None:
+    """A request that was paid for is to be entered, whatever became of its answer."""
+    done: list[str] = []
+
+    async def enter() -> None:
+        await asyncio.sleep(0)
+        done.append("entered")
+
+    site = Site(lambda _: JSONResponse({"answer": answer}, background=BackgroundTask(enter)))
+    assert site.post(PROMPT).status_code == (403 if "bomb" in answer else 200)
+    assert done == ["entered"]
+
+
+@pytest.mark.parametrize("answer", ["a bomb", "a leaf"])
+def test_what_fails_behind_an_answer_is_told(answer: str) -> None:
+    def fail() -> None:
+        raise ConnectionError("the ledger")
+
+    site = Site(lambda _: JSONResponse({"answer": answer}, background=BackgroundTask(fail)))
+    with pytest.raises(ConnectionError, match="the ledger"):
+        site.post(PROMPT)
+
+
+@pytest.mark.parametrize("kind", ["http.response.pathsend", "http.response.zerocopysend", "http.response.trailers"])
+def test_ways_of_sending_that_cannot_be_read_are_not_offered(kind: str) -> None:
+    async def app(scope: Any, _: Any, send: Any) -> None:
+        assert scope["extensions"] == {}
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": kind, "path": "/bomb", "headers": []})
+
+    sent: list[bytes] = []
+    with pytest.raises(RuntimeError, match=kind):
+        asyncio.run(drive(under_guard(app), PROMPT, sent))
+    assert sent == []
+
+
+def test_requests_at_once_stay_apart() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        body = json.loads((await receive())["body"])
+        await asyncio.sleep(0)
+        await JSONResponse({"answer": body["prompt"] + body["more"]})(scope, receive, send)
+
+    async def main() -> None:
+        app_ = under_guard(app, a_guardian(REDACT))
+        asked = [{"prompt": f"Number {n}. ", "more": "A bomb." if n % 3 else "A leaf."} for n in range(60)]
+        pairs = await asyncio.gather(*(exchange(app_, json.dumps(body).encode()) for body in asked))
+        for body, (_, answer) in zip(asked, pairs, strict=True):
+            expected = (body["prompt"] + body["more"]).replace("A bomb.", "[redacted]")
+            assert json.loads(answer["body"]) == {"answer": expected}
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("kind", ["websocket", "lifespan"])
 def test_what_is_not_http_passes(kind: str) -> None:
     seen: list[Any] = []
@@ -691,7 +648,11 @@ def test_what_is_not_http_passes(kind: str) -> None:
     async def app(*arguments: Any) -> None:
         seen.extend(arguments)
 
-    scope, receive, send = {"type": kind}, object(), object()
+    async def receive() -> Any: ...
+
+    async def send(_: Any) -> None: ...
+
+    scope = {"type": kind}
     asyncio.run(GuardianMiddleware(app, guardian=a_guardian())(scope, receive, send))
     assert seen == [scope, receive, send]
 
@@ -704,9 +665,7 @@ def test_fastapi() -> None:
     async def chat(body: dict[str, str]) -> dict[str, str]:
         return {"answer": f"You said: {body['prompt']}"}
 
-    site = Site(echo)
-    site.app = app
-    response = site.post({"prompt": "Well then. A bomb!"}, path="/chat")
+    response = ask(app, {"prompt": "Well then. A bomb!"}, path="/chat")
     assert response.json() == {"answer": "You said: Well then. [redacted]"}
 
 
@@ -724,7 +683,7 @@ def test_fastapi() -> None:
 )
 def test_wrong_options_are_named(options: dict[str, Any], key: str) -> None:
     with pytest.raises(ConfigError, match=key):
-        GuardianMiddleware(echo, guardian=a_guardian(), **options)
+        GuardianMiddleware(JSONResponse({}), guardian=a_guardian(), **options)
 
 
 @pytest.mark.parametrize("path", ["", "a[", "a..b", "a[x]", "[1", "a]"])
@@ -738,6 +697,10 @@ def test_a_path_that_is_none_is_named(path: str) -> None:
 def test_a_route_says_what_it_guards() -> None:
     with pytest.raises(ConfigError, match="names no prompt"):
         Route("/ask")
+    wrong: Any = "no"
     with pytest.raises(ConfigError, match=r"routes\.unknown"):
-        Route("/ask", prompt="prompt", unknown="no")
+        Route("/ask", prompt="prompt", unknown=wrong)
+    for path in ("ask", ""):
+        with pytest.raises(ConfigError, match=r"routes\.path"):
+            Route(path, prompt="prompt")
     assert OPENAI.unknown == "pass"

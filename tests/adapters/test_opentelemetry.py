@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from guardian.adapters.opentelemetry import CAPTURE, OpenTelemetryRecorder
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -121,6 +121,38 @@ def test_a_worker_thread_keeps_the_current_span(traces: Traces) -> None:
         asyncio.run(chat())
     check, parent = traces.spans
     assert check.parent == parent.get_span_context()
+
+
+def test_checks_at_once_stay_under_their_own_spans(traces: Traces) -> None:
+    async def chat(number: int) -> None:
+        with traces.provider.get_tracer("app").start_as_current_span("chat", attributes={"tenant": str(number)}):
+            await asyncio.sleep(0)
+            with guardian.using(tenant=str(number)):
+                await guardian.acheck(TEXT)
+
+    async def chats() -> None:
+        await asyncio.gather(*map(chat, range(20)))
+
+    with Guardian(backend=ScriptedBackend(), recorders=[OpenTelemetryRecorder(traces.provider)]) as guardian:
+        asyncio.run(chats())
+    of = {span.context.span_id: (span.attributes or {})["tenant"] for span in traces.spans if span.name == "chat"}
+    checks = [span for span in traces.spans if span.name == "guardian.check"]
+    assert len(checks) == len(of) == 20
+    for check in checks:
+        assert check.parent is not None
+        assert (check.attributes or {})["guardian.tenant"] == of[check.parent.span_id]
+
+
+@pytest.mark.parametrize("when", ["on_start", "on_end"])
+def test_a_processor_that_raises_stops_no_check(traces: Traces, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no disk")
+
+    broken = SpanProcessor()
+    monkeypatch.setattr(broken, when, fail)
+    traces.provider.add_span_processor(broken)
+    with Guardian(backend=ScriptedBackend(), recorders=[OpenTelemetryRecorder(traces.provider)]) as guardian:
+        assert not guardian.check(TEXT).blocked
 
 
 def test_what_is_not_sampled_is_not_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 
 import pytest
 from guardian.adapters.prometheus import PrometheusRecorder
@@ -100,6 +104,23 @@ def test_the_text_is_in_no_metric(registry: CollectorRegistry) -> None:
         verdict("a bomb in Acacia Avenue"), text="a bomb in Acacia Avenue"
     )
     assert b"Acacia" not in generate_latest(registry)
+
+
+def test_processes_that_share_a_folder_are_counted_together(tmp_path: Path) -> None:
+    program = """
+from prometheus_client import CollectorRegistry, generate_latest, multiprocess
+from guardian import Guardian, ScriptedBackend
+from guardian.adapters.prometheus import PrometheusRecorder
+
+guardian = Guardian(backend=ScriptedBackend({"bomb": {"harm": 0.97}}), recorders=[PrometheusRecorder()])
+guardian.check("a bomb")
+registry = CollectorRegistry()
+multiprocess.MultiProcessCollector(registry)
+print(generate_latest(registry).decode())
+"""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    run = partial(subprocess.check_output, [sys.executable, "-c", program], env=environment, text=True)
+    assert [f'guardian_findings_total{{name="harm",stage="prompt"}} {n}.0' in run() for n in (1, 2)] == [True, True]
 
 
 def test_two_recorders_do_not_share_a_registry(registry: CollectorRegistry) -> None:
