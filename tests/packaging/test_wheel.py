@@ -43,7 +43,7 @@ def test_metadata(wheel: Path, names: set[str]) -> None:
     assert fields["License-Expression"] == "Apache-2.0"
     assert fields.get_all("License-File") == ["LICENSE", "NOTICE"]
     assert fields["Requires-Python"] == ">=3.11"
-    frameworks = {"langchain", "litellm", "openai-agents", "pydantic-ai", "llama-index", "mcp"}
+    frameworks = {"langchain", "litellm", "openai-agents", "pydantic-ai", "llama-index", "mcp", "local-llm"}
     extras = {"cpu", "gpu", "documents", "observe", "train", "dev", "http", "openai", "anthropic"} | frameworks
     assert extras == set(fields.get_all("Provides-Extra") or ())
     folder = metadata.removesuffix("METADATA")

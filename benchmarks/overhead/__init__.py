@@ -1,0 +1,1 @@
+"""What benchmarks/overhead.py measures: a module for each integration, whose `rows(bench)` times its calls."""
