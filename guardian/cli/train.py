@@ -209,6 +209,26 @@ def teach(
 
 @app.command()
 @command
+def interpolate(
+    run: RunFolder,
+    towards: Annotated[Path, typer.Option(metavar="DIR", help="A run that went on from it.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the new run folder goes.")],
+    share: Annotated[float, typer.Option(help="Of the second run's weights: 0 to 1.")] = 0.5,
+    debug: common.Debug = False,  # noqa: ARG001  # read by @command
+) -> None:
+    """Take weights between those of two runs: most of what the second learnt, less of what it forgot.
+
+    Example: guardian train interpolate --run build/second --towards build/third --share 0.6 --out build/between
+    """
+    _folders(run=run, towards=towards)
+    with common.train_extra():
+        from guardian.train.interpolate import interpolate as between
+
+    common.tell(f"weights: {between(run, towards, out, share=share)}")
+
+
+@app.command()
+@command
 def export(
     run: RunFolder,
     mix: MixFolder,

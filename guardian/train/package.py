@@ -121,8 +121,9 @@ def package(
 
 def _ordinary_rows(run: Path, mix: Path, recipe: Mapping[str, Any], *, count: int = 256) -> list[Encoded]:
     """Training rows from all over the mix, for the ranges of activations."""
-    lines = sum(1 for _ in (mix / "train.jsonl").open(encoding="utf-8"))
-    rows = islice(read_examples(mix / "train.jsonl"), 0, None, max(1, lines // count))
+    with (mix / "train.jsonl").open(encoding="utf-8") as lines:
+        total = sum(1 for _ in lines)
+    rows = islice(read_examples(mix / "train.jsonl"), 0, None, max(1, total // count))
     encoder = Encoder.load(run / "tokenizer.json", MINI_CONTROLS, window=recipe["window"], context=recipe["context"])
     return encode_examples(encoder, list(rows))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from guardian import Guardian
 from guardian.errors import ConfigError, ModelError
@@ -16,6 +18,7 @@ from guardian.scoring.onnx import OnnxBackend
 from guardian.train import calibrate
 from guardian.train.card import write_card
 from guardian.train.export import GRAPHS, operator_counts
+from guardian.train.interpolate import interpolate
 from guardian.train.loop import Recipe, device_of, train
 from guardian.train.refine import refine
 from guardian.verdict import Stage
@@ -77,6 +80,33 @@ def test_a_second_mixture(tiny_run: Path, tiny_mix: Path, tmp_path: Path) -> Non
     train(tiny_run / "weights", tmp_path, tmp_path / "run", Recipe(**RECIPE), device="cpu")  # goes on from the first
 
 
+def test_weights_between_two_runs(tiny_run: Path, tmp_path: Path) -> None:
+    further = tmp_path / "further"
+    shutil.copytree(tiny_run / "weights", further / "weights")
+    ends = [load_file(tiny_run / "weights" / "model.safetensors"), {}]
+    ends[1] = {name: tensor + 1 for name, tensor in ends[0].items()}
+    save_file(ends[1], further / "weights" / "model.safetensors", metadata={"format": "pt"})
+    weights = interpolate(tiny_run, further, tmp_path / "between", share=0.25)
+    found = load_file(weights / "model.safetensors")
+    assert found.keys() == ends[0].keys()
+    assert all(torch.allclose(found[name], ends[0][name] + 0.25, atol=1e-5) for name in found)
+    assert json.loads((weights / "training.json").read_text())["share"] == 0.25
+    assert (tmp_path / "between" / "tokenizer.json").is_file()  # all that the export reads
+
+
+def test_weights_that_do_not_belong_together_are_refused(tiny_run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_run / "weights", other / "weights")
+    with pytest.raises(ConfigError, match="share"):
+        interpolate(tiny_run, other, tmp_path / "out", share=1.5)
+    (other / "weights" / "tokenizer.json").write_text("{}")
+    with pytest.raises(ConfigError, match="another tokenizer"):
+        interpolate(tiny_run, other, tmp_path / "out", share=0.5)
+    with pytest.raises(ConfigError, match="has not come to its end"):
+        interpolate(tiny_run, tmp_path, tmp_path / "out", share=0.5)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.usefixtures("tiny_model")
 def test_the_graphs_are_fused(tiny_run: Path) -> None:
     """As many attention operators as layers, and no softmax left alone: the exporter's pattern still fuses."""
@@ -106,8 +136,6 @@ def test_a_score_does_not_depend_on_the_neighbours(tiny_model: Path) -> None:
 
 
 def test_a_truncated_graph_is_named(tiny_model: Path, tmp_path: Path) -> None:
-    import shutil
-
     broken = tmp_path / "broken"
     shutil.copytree(tiny_model, broken)
     graph = broken / GRAPHS["int8"]
