@@ -28,7 +28,7 @@ from guardian.stream import AsyncGuardedStream, GuardedStream, OnBlock, StreamGu
 from guardian.taxonomy import Severity
 from guardian.text.holdback import HOLDBACK
 from guardian.verdict import Action, Coverage, ModelRef, Stage, Verdict
-from guardian.workers import Workers
+from guardian.workers import THREADS, Workers
 
 log = logging.getLogger("guardian")
 
@@ -62,7 +62,8 @@ class Guardian:
     the model cannot give. With a `timeout_s` in the policy, a check answers within that time or raises GuardTimeout.
 
     `hooks` are called around every check, in order; `recorders` are told of every decision and outage, and never break
-    a call (`guardian.record`).
+    a call (`guardian.record`). `workers` is how many checks of the async face, or with a time limit, run at once: one a
+    core, which suits a model on this machine; a backend that waits for another machine does well with more.
     """
 
     def __init__(
@@ -74,9 +75,12 @@ class Guardian:
         backend: Backend | None = None,
         hooks: Iterable[Hook] = (),
         recorders: Iterable[RecorderLike] = (),
+        workers: int = THREADS,
     ) -> None:
         if backend is not None and model is not None:
             raise ConfigError("backend", "give a model or a backend, not both")
+        if workers < 1:
+            raise ConfigError("workers", f"must be at least 1, not {workers}")
         self._scope = _Scope(policy or Policy())
         self._hooks = tuple(hooks)
         self._recorders = Recorders(recorders)
@@ -85,7 +89,7 @@ class Guardian:
         self._device = device
         self._backend: Backend | None = None
         self._loading = Lock()
-        self._workers = Workers()
+        self._workers = Workers(workers)
         if backend is not None:
             self._use(backend)
 
@@ -109,9 +113,12 @@ class Guardian:
         """Check a conversation before it goes to the model.
 
         Messages are mappings with `role` and `content` (a string or a list of parts), as the common APIs have them.
-        User turns are checked as prompts, each and the last few together, results of tools as tool results; what the
-        application and the model wrote is trusted. The verdict is the gravest; each span names its `message`. What came
-        before under the same policy is remembered, not scanned again.
+        User turns are checked as prompts, each and the last few together; results of tools, and documents in them, as
+        tool results; documents and search results in user turns as documents, each with its title, source and context
+        as one text, all for what the user said last. What the application and the model wrote is trusted. The verdict
+        is the gravest; each span names its `message`. A part that is no text (an image, an encoded file, a kind that is
+        not known) makes `coverage.complete` false. What came before under the same policy is remembered, not scanned
+        again; a document is, where the user now asks for something else.
         """
         conversation, scope = chat.parse(messages), self._remembering()
         verdicts = self._run(chat.jobs_of(conversation, scope.policy), scope)

@@ -7,6 +7,7 @@ leaves at once, and the worker is told to stop before its next batch.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -17,8 +18,8 @@ from guardian.errors import GuardOverloaded, GuardTimeout, GuardUnavailable
 
 Result = TypeVar("Result")
 
-THREADS = 4
-"""Checks that run at once. The model runtime has threads of its own, so more would only compete for the cores."""
+THREADS = max(2, os.cpu_count() or 1)
+"""Checks that run at once. More would only compete for the cores, with each other and with the event loop."""
 
 WAITING = 1024
 """Checks that may wait or run at once; one more is refused, because it would be answered too late anyway."""

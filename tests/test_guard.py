@@ -411,6 +411,27 @@ def test_whatever_a_backend_raises_is_an_outage(broken: str, monkeypatch: pytest
     assert Guardian(backend=backend, policy=OPEN).check("a").coverage.chars == 0
 
 
+def test_how_many_checks_run_at_once() -> None:
+    """The rest waits: of three checks that cannot end, two have begun."""
+    begun, end = threading.Semaphore(0), threading.Event()
+
+    def held(_: Piece) -> Scores:
+        begun.release()
+        assert end.wait(60)
+        return {}
+
+    async def three(guardian: Guardian) -> None:
+        checks = [asyncio.create_task(guardian.acheck(str(number))) for number in range(3)]
+        assert [await asyncio.to_thread(begun.acquire, timeout=wait) for wait in (60, 60, 0.05)] == [True, True, False]
+        end.set()
+        await asyncio.gather(*checks)
+
+    with Guardian(backend=ScriptedBackend(held), workers=2) as guardian:
+        asyncio.run(three(guardian))
+    with pytest.raises(ConfigError, match="workers"):
+        Guardian(workers=0)
+
+
 def test_errors_that_are_no_outage_are_never_let_pass() -> None:
     class Broken(Hook):
         def before(self, check: Check) -> None:

@@ -35,6 +35,8 @@ _GRAPHS = {"cpu": ("int8", "fp32", "fp16"), "cuda": ("fp16", "fp32")}  # in orde
 # range of activations for a whole batch, so a text's score would depend on its neighbours: it runs one text at a time.
 BATCH_TOKENS = {"int8": 1, "cpu": 4096, "cuda": 65536}
 DEFAULT_MODEL = "guardian-mini"
+_STREAMS = 8
+"""Inferences at once on a GPU, which overlaps their copies."""
 _LONG_RUN = re.compile(r"\S{" + str(LONGEST_WORD) + "}")
 _INSTALL = (
     "onnxruntime is not installed. For CPUs: pip install 'slm-guardian[cpu]'. "
@@ -82,7 +84,8 @@ class OnnxBackend:
 
     device: `auto` takes CUDA where onnxruntime has it and the model a graph for it, else the CPU; `cuda` without CUDA
     is a ConfigError with the install line. precision: a graph of the manifest by name (fp32, fp16, int8).
-    threads: of one inference; None leaves it to onnxruntime (one a core).
+    threads: of one inference; None leaves it to onnxruntime (one a core). On a CPU no more inferences run at once than
+    there are cores for: two that share them take longer than one after the other, and starve an event loop.
     Raises MissingExtra without onnxruntime, ModelError for files that are missing, changed or no graph.
     """
 
@@ -106,6 +109,9 @@ class OnnxBackend:
             scalings={name: Scaling(c.temperature, c.bias) for name, c in manifest.calibration.items()},
         )
         self._session = _session(folder / graph, self.device, threads)
+        cores = os.cpu_count() or 1
+        at_once = max(1, cores // (threads or cores)) if self.device == "cpu" else _STREAMS
+        self._free = threading.BoundedSemaphore(at_once)
         self._ref = manifest.ref
         self._batch_tokens = BATCH_TOKENS["int8" if self.precision == "int8" else self.device]
 
@@ -177,7 +183,8 @@ class OnnxBackend:
     def _run(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         ids, mask = pad(rows, self._encoder.controls.pad)
         try:
-            logits = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
+            with self._free:
+                logits = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
         except Exception as error:  # onnxruntime raises its own types, none with a common base but Exception
             raise _RunFailed(f"onnxruntime failed: {type(error).__name__}") from error
         result: NDArray[np.float32] = np.asarray(logits, np.float32)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,3 +129,37 @@ def test_no_text_makes_a_window_longer_than_the_model_reads(backend: OnnxBackend
 def test_nothing_to_read_is_no_window(backend: OnnxBackend, text: str) -> None:
     assert list(backend.windows("")) == []
     assert Guardian(backend=backend).check(text).coverage.complete
+
+
+class Counting:
+    """A session that notes how many are in it at once."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._lock = threading.Lock()
+        self._inside = self.most = 0
+
+    def run(self, names: list[str], feed: dict[str, Any]) -> Any:
+        with self._lock:
+            self._inside += 1
+            self.most = max(self.most, self._inside)
+        time.sleep(0.01)  # long enough for others to come in, if they may
+        try:
+            return self._session.run(names, feed)
+        finally:
+            with self._lock:
+                self._inside -= 1
+
+
+@pytest.mark.parametrize(("cores", "threads", "most"), [(2, None, 1), (4, 2, 2), (1, 4, 1)])
+def test_inferences_do_not_share_cores(
+    cores: int, threads: int | None, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    backend = load_backend(device="cpu", threads=threads)
+    session = Counting(backend._session)
+    monkeypatch.setattr(backend, "_session", session)
+    with ThreadPoolExecutor(6) as pool:
+        scores = list(pool.map(lambda number: backend.score([Piece(f"text {number}", Stage.PROMPT)]), range(12)))
+    assert len(scores) == 12
+    assert session.most == most
