@@ -14,15 +14,12 @@ from guardian.adapters._wire import (
     Read,
     Text,
     Tool,
-    Turn,
     arguments_of,
-    at,
-    filled,
+    chat_turns,
     listed,
     mapped,
     new_id,
     numbered,
-    put,
     strings,
     summary,
     texted,
@@ -35,28 +32,15 @@ _NO_TEXT: Json = {"type": "text", "text": ""}
 
 
 class Messages:
-    """Anthropic's Messages. Documents among the parts of a message are checked as documents."""
+    """Anthropic's Messages."""
 
     asks = True
 
     def ask(self, body: Json) -> Asked:
-        turns: list[Turn] = []
-        documents: list[tuple[Path, str]] = []
-        for index, message in enumerate(filled(body.get("messages"), "messages")):
-            content, path = message.get("content"), ("messages", index, "content")
-            if message.get("role") == "user" and isinstance(content, list):
-                for number, part in enumerate(content):
-                    if _is_document(part):
-                        documents += [((*path, number, *place), at(part, place)) for place in _places(part)]
-                content = [_asked(part) for part in content]
-            turns.append(Turn({"role": message.get("role"), "content": content}, path))
-        return Asked(turns, documents)
+        return Asked(chat_turns(body))
 
-    def restored(self, original: Any, changed: Any) -> Any:
-        """Redacted content with its documents, and the results of tools, in the shape they had."""
-        if not isinstance(original, list) or not isinstance(changed, list):
-            return changed
-        return [old if _is_document(old) else _put_back(old, new) for old, new in zip(original, changed, strict=True)]
+    def restored(self, original: Any, changed: Any) -> Any:  # noqa: ARG002  (other APIs need it)
+        return changed
 
     def answer(self, body: Json) -> list[Text | Tool]:
         return [
@@ -151,75 +135,6 @@ class MessagesReader:
 def _stopped(verdict: Verdict) -> Json:
     details = {"type": "refusal", "category": None, "explanation": verdict.reason}
     return {"stop_reason": "refusal", "stop_sequence": None, "stop_details": details}
-
-
-# -- requests
-
-
-def _is_document(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") in ("document", "search_result")
-
-
-def _is_text(part: Json) -> bool:
-    """Whether all of a document is text: a file and what is behind an address is none."""
-    source = part.get("source")
-    return part["type"] == "search_result" or (isinstance(source, dict) and source.get("type") in ("text", "content"))
-
-
-def _places(part: Json) -> Iterator[Path]:
-    """Where a document has its texts: what it is called, and what it says, in one piece or in parts."""
-    for name in ("title", "context"):
-        if part.get(name):
-            texted(part[name], f"document.{name}")
-            yield (name,)
-    if not _is_text(part):
-        return
-    path: Path = ("content",)
-    value = part.get("content")
-    if part["type"] == "document":
-        key = "data" if part["source"]["type"] == "text" else "content"
-        path, value = ("source", key), part["source"].get(key)
-    if not isinstance(value, list):
-        texted(value, "document")
-        yield path
-        return
-    for index, inner in enumerate(listed(value, "document")):
-        if inner.get("type", "text") == "text":
-            texted(inner.get("text"), "document.text")
-            yield (*path, index, "text")
-
-
-def _asked(part: Any) -> Any:
-    """A part of a user's turn as a guard reads it: documents are read for themselves."""
-    if not _is_document(part):
-        return _shown(part)
-    return _NO_TEXT if _is_text(part) else part
-
-
-def _shown(part: Any) -> Any:
-    """A part as a guard reads it: documents that a tool gives are part of its result."""
-    if not isinstance(part, dict):
-        return part
-    if part.get("type") == "tool_result" and isinstance(part.get("content"), list):
-        return part | {"content": [_shown(inner) for inner in part["content"]]}
-    if not _is_document(part):
-        return part
-    texts: list[Json] = [{"type": "text", "text": at(part, path)} for path in _places(part)]
-    return {"type": "tool_result", "content": texts if _is_text(part) else [*texts, {"type": "unread"}]}
-
-
-def _put_back(part: Any, changed: Any) -> Any:
-    """What `_shown` made, redacted, in the shape that the part had."""
-    if not isinstance(part, dict):
-        return changed
-    if part.get("type") == "tool_result" and isinstance(part.get("content"), list):
-        inner = zip(part["content"], changed["content"], strict=True)
-        return part | {"content": [_put_back(old, new) for old, new in inner]}
-    if not _is_document(part):
-        return changed
-    for path, new in zip(_places(part), changed["content"], strict=False):
-        put(part, path, new["text"])
-    return part
 
 
 # -- answers

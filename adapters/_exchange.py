@@ -121,32 +121,18 @@ class Exchange:
             asked = self._api.ask(body)
             self._choices = asked.choices
             changed = False
-            stopped = None
             if asked.turns:
                 messages = [turn.message for turn in asked.turns]
                 verdict = yield Ask(self._guardian, "check_messages", (messages,))
-                self._prompt = last_user_text(messages).strip("\n")  # places of documents are empty lines
-                stopped = self._noted(verdict)
+                self._verdicts.append(verdict)
+                self._prompt = last_user_text(messages)
+                if verdict.blocked:
+                    return self._refused(body, verdict)
                 if verdict.action is Action.REDACT:
-                    paths = [turn.path for turn in asked.turns]
-                    changed = self._redact(body, messages, paths, verdict)
-            if stopped is None and asked.documents:
-                texts = [text for _, text in asked.documents]
-                verdicts = yield Ask(self._guardian, "check_documents", (texts,), {"task": self._prompt})
-                for (path, text), verdict in zip(asked.documents, verdicts, strict=True):
-                    stopped = self._noted(verdict) or stopped
-                    if verdict.action is Action.REDACT:
-                        put(body, path, verdict.redact(text))
-                        changed = True
+                    changed = self._redact(body, messages, [turn.path for turn in asked.turns], verdict)
         except InputError as error:
             return _unreadable(400, error)
-        if stopped is not None:
-            return self._refused(body, stopped)
         return json.dumps(body).encode() if changed else content
-
-    def _noted(self, verdict: Verdict) -> Verdict | None:
-        self._verdicts.append(verdict)
-        return verdict if verdict.blocked else None
 
     def _redact(self, body: Json, messages: Sequence[Any], paths: Sequence[Path], verdict: Verdict) -> bool:
         """Put the redacted messages into the body; returns whether there was anything to change."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard, TypeVar
 
-from guardian.adapters._langchain_messages import mark, marked, strings_of
+from guardian.adapters._langchain_messages import mark, marked
 from guardian.adapters._wire import OnBlock, reply_of
 from langchain_core.messages import AIMessage, AIMessageChunk
 
@@ -92,7 +92,23 @@ def unplaced(message: AIMessage) -> list[str]:
     found += [beside[key] for key in ("reasoning_content", "reasoning", "refusal") if beside.get(key)]
     if isinstance(speech := beside.get("audio"), dict) and speech.get("transcript"):
         found.append(speech["transcript"])
-    return ["\n".join(said) for part in found if (said := list(strings_of(part)))]
+    return ["\n".join(said) for part in found if (said := list(_strings(part)))]
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every string within a value, in order, but for types, ids and signatures."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if key not in _OPAQUE:
+                yield from _strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _strings(item)
+
+
+_OPAQUE = frozenset(("type", "id", "index", "signature", "encrypted_content", "media_type", "mime_type"))
 
 
 def calls_of(message: AIMessage) -> list[tuple[str, Any]]:

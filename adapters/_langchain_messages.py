@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from langchain_core.messages import (
@@ -22,9 +22,6 @@ from guardian import Action, InputError, Verdict, redact_messages
 Message = Mapping[str, Any]
 M = TypeVar("M", bound=BaseMessage)
 
-WITHHELD = "[redacted]"
-"""What stands in the place of an earlier turn that the policy blocks."""
-
 
 def as_mappings(messages: Sequence[BaseMessage]) -> list[Message]:
     """Messages as the guard reads them; an empty one where there are none."""
@@ -33,8 +30,7 @@ def as_mappings(messages: Sequence[BaseMessage]) -> list[Message]:
 
 def _as_mapping(message: BaseMessage) -> Message:
     role = message.role if isinstance(message, ChatMessage) else _role(message)
-    content: Any = message.content
-    return {"role": role, "content": content if isinstance(content, str) else [_as_part(part) for part in content]}
+    return {"role": role, "content": message.content}
 
 
 def _role(message: BaseMessage) -> str:
@@ -51,83 +47,22 @@ _ROLES: Mapping[type[BaseMessage], str] = {
 }
 
 
-def _as_part(part: Any) -> Any:
-    """A part of a message as the guard reads it: what holds text in another form is a text like any other."""
-    if _is_plain_text(part):
-        return {**part, "type": "text"}
-    if isinstance(part, dict) and part.get("type") in _STRUCTURED and not _is_file(part):
-        return {"type": "text", "text": "\n".join(strings_of(part))}
-    return part
-
-
-_STRUCTURED = frozenset(("json", "search_result", "document", "custom_tool_call_output"))
-"""Parts of messages that hold text in a form of their own. One that is redacted goes on as plain text."""
-
-
-def _is_plain_text(part: Any) -> bool:
-    """A text document among the parts of a message."""
-    return isinstance(part, dict) and part.get("type") == "text-plain" and isinstance(part.get("text"), str)
-
-
-def _is_file(part: Mapping[str, Any]) -> bool:
-    source = part.get("source")
-    return isinstance(source, Mapping) and source.get("type") not in ("text", "content")
-
-
-def strings_of(value: Any) -> Iterator[str]:
-    """Every string within a value, in order, but for types, ids and signatures."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            if key not in _OPAQUE:
-                yield from strings_of(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from strings_of(item)
-
-
-_OPAQUE = frozenset(("type", "id", "index", "signature", "encrypted_content", "media_type", "mime_type"))
+def unanswered(messages: Sequence[BaseMessage]) -> int:
+    """Where the messages begin that came after the model's last."""
+    return max((index + 1 for index, message in enumerate(messages) if isinstance(message, AIMessage)), default=0)
 
 
 def redacted(messages: Sequence[M], verdict: Verdict) -> list[M]:
     """Copies of the messages without the spans that `verdict`, which is on them, wants cut out."""
     before = as_mappings(messages)
+    return rewritten(messages, before, redact_messages(before, verdict))
+
+
+def rewritten(messages: Sequence[M], before: Sequence[Message], after: Sequence[Message]) -> list[M]:
+    """The messages, which were read as `before`, with what became of their contents; the same where nothing did."""
     return [
-        message if new is old else _with_content(message, new["content"])
-        for message, old, new in zip(messages, before, redact_messages(before, verdict), strict=True)
-    ]
-
-
-def _with_content(message: M, content: Any) -> M:
-    if isinstance(content, list):
-        content = [_replaced(old, new) for old, new in zip(message.content, content, strict=True)]
-    return message.model_copy(update={"content": content})
-
-
-def _replaced(old: Any, new: Any) -> Any:
-    """The part that `old` becomes where the guard's reading of it becomes `new`."""
-    if new == _as_part(old):
-        return old
-    return {**new, "type": "text-plain"} if _is_plain_text(old) else new
-
-
-def admitted(messages: Sequence[BaseMessage], verdict: Verdict) -> list[BaseMessage] | None:
-    """The messages as they may be sent; None where they may not.
-
-    What comes after the model's last message is new. A thread keeps what was refused in it, so a turn from before that
-    is blocked is withheld: to stop again at it would end the conversation for good.
-    """
-    if verdict.action < Action.REDACT:
-        return list(messages)
-    actions = {finding.name: finding.action for finding in verdict.findings}
-    blocked = {s.message for s in verdict.spans if actions.get(s.hazard, verdict.action) >= Action.REPLY}
-    new = max((i + 1 for i, message in enumerate(messages) if isinstance(message, AIMessage)), default=0)
-    if verdict.blocked and not (blocked and all(i is not None and i < new for i in blocked)):
-        return None
-    return [
-        message.model_copy(update={"content": WITHHELD}) if index in blocked else message
-        for index, message in enumerate(redacted(messages, verdict))
+        message if new is old else message.model_copy(update={"content": new["content"]})
+        for message, old, new in zip(messages, before, after, strict=False)
     ]
 
 

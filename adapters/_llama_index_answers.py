@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from guardian.adapters._llama_index_messages import with_texts
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
@@ -122,8 +121,12 @@ class _Chat:
 
     def rewritten(self, response: ChatResponse, texts: Sequence[str]) -> ChatResponse:
         left = iter(texts)
-        each = [next(left) if isinstance(block, TextBlock) else None for block in response.message.blocks]
-        return response.model_copy(update={"message": with_texts(response.message, each), **_REPEATING})
+        blocks = [
+            block.model_copy(update={"text": next(left)}) if isinstance(block, TextBlock) else block
+            for block in response.message.blocks
+        ]
+        message = response.message.model_copy(update={"blocks": blocks})
+        return response.model_copy(update={"message": message, **_REPEATING})
 
     def last(self, response: ChatResponse, text: str, delta: str, *, clear: bool) -> ChatResponse:
         others = [block for block in response.message.blocks if not isinstance(block, TextBlock)]

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardian.adapters._history import Checked, acheck_conversation, check_conversation
-from llama_index.core.base.llms.types import CachePoint, ChatMessage, CitableBlock, ContentBlock, MessageRole, TextBlock
+from llama_index.core.base.llms.types import (
+    CachePoint,
+    ChatMessage,
+    CitableBlock,
+    ContentBlock,
+    DocumentBlock,
+    MessageRole,
+    TextBlock,
+)
 
 from guardian import Guardian, Verdict, last_user_text, redact_messages
 
@@ -43,12 +51,6 @@ class Conversation:
         return cls(sent, last_user_text(changed), verdict)
 
 
-def with_texts(message: ChatMessage, texts: Sequence[str | None]) -> ChatMessage:
-    """A copy of the message; `texts` has one for every block, None where it has no text."""
-    blocks = [_with_text(block, text) for block, text in zip(message.blocks, texts, strict=True)]
-    return message.model_copy(update={"blocks": blocks})
-
-
 def _last_turn(messages: Sequence[ChatMessage]) -> int:
     """Where the last user turn begins. A memory keeps a turn that was stopped, with or without an answer to it."""
     return max((i for i, message in enumerate(messages) if message.role is MessageRole.USER), default=0)
@@ -61,31 +63,32 @@ def _message(message: ChatMessage) -> Message:
 
 
 def _part(block: ContentBlock) -> Message:
+    """A block as a part, whose texts have the names that they have in the block."""
     if isinstance(block, CachePoint):
         return {"type": "text", "text": ""}
-    text = _text(block)
-    return {"type": block.block_type} if text is None else {"type": "text", "text": text}
-
-
-def _text(block: ContentBlock) -> str | None:
-    """The text of a block, or of a document for the model to cite; None where not all of it is text."""
     if isinstance(block, TextBlock):
-        return block.text
+        return {"type": "text", "text": block.text}
     if isinstance(block, CitableBlock):
-        texts = [part.text for part in block.content if isinstance(part, TextBlock)]
-        return "\n".join(texts) if len(texts) == len(block.content) else None
-    return None
+        content = [_part(inner) for inner in block.content]
+        return {"type": "search_result", "title": block.title, "source": block.source, "content": content}
+    if isinstance(block, DocumentBlock):
+        return {"type": "document", "title": block.title}
+    return {"type": block.block_type}
 
 
-def _with_text(block: ContentBlock, text: str | None) -> ContentBlock:
-    if text is None or text == _text(block):
+def _rewritten(block: Any, part: Message) -> Any:
+    """The block that became `part`; itself where nothing changed."""
+    before = _part(block)
+    if part == before:
         return block
+    changed = {name: part[name] for name in ("text", "title", "source") if part.get(name) != before.get(name)}
     if isinstance(block, CitableBlock):
-        return block.model_copy(update={"content": [TextBlock(text=text)]})
-    return block.model_copy(update={"text": text}) if isinstance(block, TextBlock) else block
+        changed["content"] = [_rewritten(*pair) for pair in zip(block.content, part["content"], strict=True)]
+    return block.model_copy(update=changed)
 
 
 def _with_content(message: ChatMessage, content: str | Sequence[Message]) -> ChatMessage:
     if isinstance(content, str):
         return message.model_copy(update={"blocks": [TextBlock(text=content)]})
-    return with_texts(message, [part.get("text") for part in content])
+    blocks = [_rewritten(block, part) for block, part in zip(message.blocks, content, strict=True)]
+    return message.model_copy(update={"blocks": blocks})

@@ -19,7 +19,7 @@ from guardian.adapters._wire import (
     Tool,
     Turn,
     arguments_of,
-    filled,
+    chat_turns,
     listed,
     mapped,
     new_id,
@@ -46,11 +46,7 @@ class Chat:
         self.asks = asks
 
     def ask(self, body: Json) -> Asked:
-        turns = [
-            Turn(message, ("messages", index, "content"))
-            for index, message in enumerate(filled(body.get("messages"), "messages"))
-        ]
-        return Asked(turns, choices=_choices(body))
+        return Asked(chat_turns(body), choices=_choices(body))
 
     def restored(self, original: Any, changed: Any) -> Any:  # noqa: ARG002  (other APIs need it)
         return changed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 from uuid import uuid4
 
@@ -33,7 +33,6 @@ class Ask:
     guard: Guardian | StreamGuard
     method: str
     args: tuple[Any, ...]
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 Steps = Generator[Ask, Any, T]
@@ -50,7 +49,7 @@ def run(steps: Steps[T]) -> T:
             result: T = end.value
             return result
         try:
-            found, failed = getattr(ask.guard, ask.method)(*ask.args, **ask.options), None
+            found, failed = getattr(ask.guard, ask.method)(*ask.args), None
         except GuardianError as error:  # for those who asked to deal with
             failed = error
 
@@ -66,7 +65,7 @@ async def arun(steps: Steps[T]) -> T:
             result: T = end.value
             return result
         try:
-            found, failed = await getattr(ask.guard, f"a{ask.method}")(*ask.args, **ask.options), None
+            found, failed = await getattr(ask.guard, f"a{ask.method}")(*ask.args), None
         except GuardianError as error:  # for those who asked to deal with
             failed = error
 
@@ -87,7 +86,6 @@ class Asked:
     """What a request asks. `choices` is how many answers it wants."""
 
     turns: Sequence[Turn]
-    documents: Sequence[tuple[Path, str]] = ()
     choices: int = 1
 
 
@@ -240,11 +238,12 @@ def listed(value: object, what: str) -> list[Any]:
     return value
 
 
-def filled(value: object, what: str) -> list[Any]:
-    """A list of objects that has some; InputError names what is none."""
-    if not listed(value, what):
-        raise InputError(f"{what} is empty: there is nothing to check")
-    return listed(value, what)
+def chat_turns(body: Json) -> list[Turn]:
+    """The messages of a request in `messages`; InputError where there are none."""
+    messages = listed(body.get("messages"), "messages")
+    if not messages:
+        raise InputError("messages is empty: there is nothing to check")
+    return [Turn(message, ("messages", index, "content")) for index, message in enumerate(messages)]
 
 
 def mapped(value: object, what: str) -> Json:

@@ -26,18 +26,21 @@ from guardian import (
     Verdict,
     checked_on_block,
     last_user_text,
+    redact_messages,
 )
 
 try:
+    from guardian.adapters._history import acheck_conversation, check_conversation
     from guardian.adapters._langchain_answers import Answers, as_block
     from guardian.adapters._langchain_messages import (
         Message,
         added,
-        admitted,
         as_given,
         as_mappings,
         mark,
         messages_of,
+        rewritten,
+        unanswered,
     )
     from guardian.adapters._langchain_model import guarded
     from guardian.adapters._langchain_stream import AnswerFeed
@@ -92,11 +95,11 @@ class GuardianMiddleware(AgentMiddleware[Any, Any, Any]):
     ) -> ModelResponse[Any] | AIMessage:
         prompt = as_mappings(request.messages)
         with self._threads.of(request.runtime):
-            verdict = self.guardian.check_messages(prompt)
-        sent = admitted(request.messages, verdict)
+            left, verdict = check_conversation(self.guardian, prompt, unanswered(request.messages))
         answers = self._answers(request, prompt)
-        if sent is None:
+        if verdict.blocked:
             return answers.refusal(verdict)
+        sent = rewritten(request.messages, prompt, redact_messages(left, verdict))
         response = handler(guarded(request, sent, answers))
         checked = [answers.check(m) if answers.unread(m) else m for m in response.result]
         return replace(response, result=checked)
@@ -106,11 +109,11 @@ class GuardianMiddleware(AgentMiddleware[Any, Any, Any]):
     ) -> ModelResponse[Any] | AIMessage:
         prompt = as_mappings(request.messages)
         with self._threads.of(request.runtime):
-            verdict = await self.guardian.acheck_messages(prompt)
-        sent = admitted(request.messages, verdict)
+            left, verdict = await acheck_conversation(self.guardian, prompt, unanswered(request.messages))
         answers = self._answers(request, prompt)
-        if sent is None:
+        if verdict.blocked:
             return answers.refusal(verdict)
+        sent = rewritten(request.messages, prompt, redact_messages(left, verdict))
         response = await handler(guarded(request, sent, answers))
         checked = [await answers.acheck(m) if answers.unread(m) else m for m in response.result]
         return replace(response, result=checked)

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from guardian.errors import InputError
 from guardian.flow import Job
 from guardian.joined import joined
+from guardian.parts import Leaf, Path, leaves, with_texts
 from guardian.policy import Policy
 from guardian.spans import merged
 from guardian.text.windows import merge_spans
@@ -29,10 +31,6 @@ UNTRUSTED: Mapping[str, Stage] = {
     "function": Stage.TOOL_RESULT,
 }
 
-NESTED = 8
-"""Levels of tool results within tool results; the APIs know one."""
-
-_TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _SEPARATOR = "\n"
 
 
@@ -48,16 +46,27 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The untrusted texts of a list of messages. `complete` is False where a part, such as an image, is no text."""
+    """The untrusted texts of a list of messages. `complete` is False where a part, such as an image, is no text.
+
+    `task` is what the user said last. All documents are read for it, those of earlier turns too: what one was cleared
+    for does not clear it for what is asked of it now.
+    """
 
     segments: tuple[Segment, ...]
     complete: bool
+    task: str
+
+    def context(self, segment: Segment) -> str | None:
+        """What a segment is read against."""
+        return self.task or None if segment.stage is Stage.DOCUMENT else None
 
     def turns(self, limit: int | None) -> tuple[Segment, ...]:
-        """The last user turns, as many as fit into `limit` characters; none where there is only one."""
+        """The last user turns, as many of their texts as fit into `limit` characters; none where there is only one."""
+        prompts = [segment for segment in self.segments if segment.stage is Stage.PROMPT]
+        last = sorted({segment.message for segment in prompts})[-TURNS:]
         chosen: list[Segment] = []
         room = limit
-        for segment in reversed([s for s in self.segments if s.stage is Stage.PROMPT][-TURNS:]):
+        for segment in reversed([segment for segment in prompts if segment.message in last]):
             if room is not None:
                 room -= len(segment.text) + len(_SEPARATOR)
                 if room < 0:
@@ -67,23 +76,22 @@ class Conversation:
 
 
 def message_text(message: Mapping[str, Any]) -> str:
-    """The text that spans of a message count in: its content, or its text parts joined by a line feed."""
+    """The text that spans of a message count in: its content, or all texts of its parts joined by a line feed."""
     content = message.get("content")
-    parts = [] if content is None else _texts(content, Stage.PROMPT, "content")
-    return _SEPARATOR.join(text for _, text in parts if text is not None)
+    texts = [] if content is None else [leaf.text for leaf in leaves(content, Stage.PROMPT)]
+    return _SEPARATOR.join(text for text in texts if text is not None)
 
 
 def last_user_text(messages: Sequence[Mapping[str, Any]]) -> str:
     """What the user said last, as far as they said anything: what an answer answers, and what documents are for.
 
-    A user's turn that only brings results of tools, as Anthropic has it, says nothing of its own.
+    A user's turn that only brings documents or, as Anthropic has it, results of tools says nothing of its own.
     """
     for message in reversed(messages):
         if message.get("role") == "user" and message.get("content"):
-            parts = _texts(message["content"], Stage.PROMPT, "content")
-            own = [text for stage, text in parts if stage is Stage.PROMPT and text]
-            if own:
-                return _SEPARATOR.join(own)
+            own = [leaf.text for leaf in leaves(message["content"], Stage.PROMPT) if leaf.stage is Stage.PROMPT]
+            if said := [text for text in own if text]:
+                return _SEPARATOR.join(said)
     return ""
 
 
@@ -94,30 +102,23 @@ def redact_messages(messages: Sequence[Mapping[str, Any]], verdict: Verdict) -> 
         ranges = verdict.redactions(message=index)
         content = message.get("content")
         if ranges and content is not None:
-            message = {**message, "content": _cut_out(content, _Place(), merge_spans(ranges))}
+            message = {**message, "content": _cut_out(content, merge_spans(ranges))}
         found.append(message)
     return found
 
 
-@dataclass(slots=True)
-class _Place:
-    """Where in the text of a message the next part begins."""
-
-    offset: int = 0
-
-
-def _cut_out(content: Any, place: _Place, ranges: Sequence[tuple[int, int]]) -> Any:
+def _cut_out(content: Any, ranges: Sequence[tuple[int, int]]) -> Any:
     """`content` without `ranges`, which count in its texts joined by a line feed."""
-    if isinstance(content, str):
-        start = place.offset
-        place.offset += len(content) + len(_SEPARATOR)
-        return replaced_ranges(content, [(low - start, high - start) for low, high in ranges])
-    if isinstance(content, Mapping):
-        key = "content" if content.get("type") == "tool_result" else "text"
-        if key not in content or (key == "text" and content.get("type", "text") not in _TEXT_PARTS):
-            return content
-        return {**content, key: _cut_out(content[key], place, ranges)}
-    return [_cut_out(part, place, ranges) for part in content]
+    changed: dict[Path, str] = {}
+    start = 0
+    for leaf in leaves(content, Stage.PROMPT):
+        if leaf.text is None:
+            continue
+        end = start + len(leaf.text)
+        if own := [(low - start, high - start) for low, high in ranges if low < end and high > start]:
+            changed[leaf.path] = replaced_ranges(leaf.text, own)
+        start = end + len(_SEPARATOR)
+    return with_texts(content, changed)
 
 
 def parse(messages: Sequence[Mapping[str, Any]]) -> Conversation:
@@ -131,19 +132,25 @@ def parse(messages: Sequence[Mapping[str, Any]]) -> Conversation:
     for index, message in enumerate(messages):
         stage = _stage(message, index)
         if stage is not None:
-            parts = list(_texts(message.get("content"), stage, f"messages[{index}].content"))
-            complete = complete and all(text is not None for _, text in parts)
-            segments += _segments(index, [(kind, text) for kind, text in parts if text is not None])
-    return Conversation(tuple(segments), complete)
+            found = list(leaves(message.get("content"), stage, f"messages[{index}].content"))
+            complete = complete and all(leaf.text is not None for leaf in found)
+            segments += _segments(index, found)
+    return Conversation(tuple(segments), complete, last_user_text(messages))
 
 
-def _segments(message: int, parts: Iterable[tuple[Stage, str]]) -> Iterator[Segment]:
-    """The texts of a message, those of one stage in a row as one, at their offsets in its whole text."""
+def _segments(message: int, found: Iterable[Leaf]) -> Iterator[Segment]:
+    """The texts of a message, those that are read as one joined, at their offsets in its whole text."""
     start = 0
-    for stage, group in groupby(parts, key=lambda part: part[0]):
+    texts = [(_read_with(leaf), leaf.text) for leaf in found if leaf.text is not None]
+    for (stage, _), group in groupby(texts, key=itemgetter(0)):
         text = _SEPARATOR.join(text for _, text in group)
         yield Segment(message, stage, start, text)
         start += len(text) + len(_SEPARATOR)
+
+
+def _read_with(leaf: Leaf) -> tuple[Stage, Path]:
+    """What is the same for texts in a row that are one: their stage, and for documents which one they are of."""
+    return leaf.stage, leaf.path[:1] if leaf.stage is Stage.DOCUMENT else ()
 
 
 def _stage(message: object, index: int) -> Stage | None:
@@ -158,42 +165,9 @@ def _stage(message: object, index: int) -> Stage | None:
     return UNTRUSTED[role]
 
 
-def _texts(content: object, stage: Stage, where: str, depth: int = 0) -> Iterator[tuple[Stage, str | None]]:
-    """Stage and text of every part, in order; the text is None where the part is none."""
-    if isinstance(content, str):
-        yield stage, content
-        return
-    if isinstance(content, bytes) or not isinstance(content, Sequence):
-        raise InputError(f"{where} must be a str or a list of parts, not {type(content).__name__}")
-    for number, part in enumerate(content):
-        yield from _part(part, stage, f"{where}[{number}]", depth)
-
-
-def _part(part: object, stage: Stage, where: str, depth: int) -> Iterator[tuple[Stage, str | None]]:
-    if isinstance(part, str):
-        yield stage, part
-        return
-    if not isinstance(part, Mapping):
-        raise InputError(f"{where} must be a str or a mapping, not {type(part).__name__}")
-    kind = part.get("type", "text")
-    if not isinstance(kind, str):
-        raise InputError(f"{where}.type must be a str, not {type(kind).__name__}")
-    if kind in _TEXT_PARTS:
-        if not isinstance(part.get("text"), str):
-            raise InputError(f"{where}.text must be a str, not {type(part.get('text')).__name__}")
-        yield stage, part["text"]
-    elif kind == "tool_result":
-        if depth == NESTED:
-            raise InputError(f"{where} is nested too deeply: at most {NESTED} tool results within one another")
-        if "content" in part:
-            yield from _texts(part["content"], Stage.TOOL_RESULT, f"{where}.content", depth + 1)
-    else:
-        yield stage, None
-
-
 def jobs_of(conversation: Conversation, policy: Policy) -> list[Job]:
     """A job for every untrusted text, then one for the last user turns together if there are several."""
-    jobs = [Job(segment.text, segment.stage) for segment in conversation.segments]
+    jobs = [Job(segment.text, segment.stage, conversation.context(segment)) for segment in conversation.segments]
     turns = conversation.turns(policy.max_chars)
     if turns:
         jobs.append(Job(_SEPARATOR.join(turn.text for turn in turns), Stage.PROMPT))

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from guardian import Action, Guardian, InputError, Policy, ScriptedBackend, Stage, Verdict
-from guardian.messages import NESTED, TURNS, last_user_text, message_text
+from guardian import (
+    Action,
+    Conversation,
+    Guardian,
+    InputError,
+    Policy,
+    ScriptedBackend,
+    Stage,
+    Verdict,
+    redact_messages,
+)
+from guardian.messages import TURNS, jobs_of, last_user_text, message_text, parse
+from guardian.parts import NESTED
 
 RULES = {
     "bomb": {"harm": 0.97, "weapons": 0.9},
@@ -30,6 +46,14 @@ def nested(levels: int) -> dict[str, Any]:
     for _ in range(levels):
         content = [{"type": "tool_result", "content": content}]
     return user(content)
+
+
+def rows(levels: int) -> dict[str, Any]:
+    """JSON of a tool with a text within so many lists."""
+    found: Any = "bomb"
+    for _ in range(levels):
+        found = [found]
+    return {"type": "json", "rows": found}
 
 
 def texts_of_spans(messages: list[dict[str, Any]], verdict: Verdict) -> list[str]:
@@ -201,6 +225,19 @@ def test_tool_results_may_be_nested_a_little() -> None:
         ([user(["a", {"type": {}, "text": "bomb"}])], r"messages\[0\]\.content\[1\]\.type must be a str, not dict"),
         ([nested(NESTED + 1)], r"messages\[0\]\.content\[0\]\.content\[0\]\..* is nested too deeply: at most 8"),
         ([nested(700)], "is nested too deeply"),
+        ([user([{"type": "document", "title": 3}])], r"messages\[0\]\.content\[0\]\.title must be a str, not int"),
+        (
+            [user([{"type": "document", "source": {"type": "text"}}])],
+            r"messages\[0\]\.content\[0\]\.source\.data must be a str or a list of parts, not NoneType",
+        ),
+        (
+            [user([{"type": "search_result", "content": [{"type": "text", "text": 3}]}])],
+            r"messages\[0\]\.content\[0\]\.content\[0\]\.text must be a str, not int",
+        ),
+        (
+            [{"role": "tool", "content": [rows(66)]}],
+            r"messages\[0\]\.content\[0\] is nested too deeply: at most 64 levels of JSON",
+        ),
     ],
 )
 def test_wrong_shapes_are_named(messages: Any, said: str) -> None:
@@ -232,3 +269,196 @@ def test_what_the_user_said_last() -> None:
     assert last_user_text([asked, answer, brought]) == "Sum this up."
     assert last_user_text([asked, answer, both]) == "And now in French."
     assert last_user_text([answer, brought, {"role": "user", "content": None}]) == ""
+
+
+# -- parts
+
+
+PDF = {"type": "base64", "media_type": "application/pdf", "data": "Ym9tYg=="}
+PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "Ym9tYg=="}}
+DOCUMENT = {"type": "document", "title": "A title", "context": "A context"}
+RESULT = {"type": "search_result", "title": "A title", "source": "https://example.org/"}
+
+
+@pytest.mark.parametrize(
+    ("part", "texts"),
+    [
+        ({**DOCUMENT, "source": {"type": "text", "data": "A page."}}, "A title\nA context\nA page."),
+        (
+            {"type": "document", "source": {"type": "content", "content": [{"text": "One."}, {"text": "Two."}]}},
+            "One.\nTwo.",
+        ),
+        ({"type": "document", "title": None, "source": {"type": "content", "content": "A page."}}, "A page."),
+        (
+            {**RESULT, "content": [{"type": "text", "text": "A page."}]},
+            "A title\nhttps://example.org/\nA page.",
+        ),
+        ({"type": "text-plain", "title": "A title", "text": "A page."}, "A title\nA page."),
+    ],
+)
+def test_documents_of_a_user_are_read_as_documents_for_what_the_user_asks(part: dict[str, Any], texts: str) -> None:
+    backend = ScriptedBackend(RULES)
+    verdict = Guardian(backend=backend).check_messages([user([part, "Sum it up."])])
+    read = {(piece.text, piece.stage, piece.context) for call in backend.calls for piece in call}
+    assert read == {
+        (texts, Stage.DOCUMENT, "Sum it up."),
+        (texts, Stage.DOCUMENT, None),
+        ("Sum it up.", Stage.PROMPT, None),
+    }
+    assert verdict.coverage.complete
+
+
+@pytest.mark.parametrize(
+    ("part", "texts"),
+    [
+        (PICTURE, ""),
+        ({"type": "image_url", "image_url": {"url": "https://example.org/bomb"}}, ""),
+        ({"type": "input_audio", "input_audio": {"data": "Ym9tYg==", "format": "wav"}}, ""),
+        ({**DOCUMENT, "source": PDF}, "A title\nA context"),
+        ({**DOCUMENT, "source": {"type": "url", "url": "https://example.org/bomb"}}, "A title\nA context"),
+        ({**DOCUMENT, "source": {"type": "content", "content": ["A page.", PICTURE]}}, "A title\nA context\nA page."),
+        ({**DOCUMENT, "source": {"type": ["text"], "data": "bomb"}}, "A title\nA context"),
+        ({"type": "text-plain", "title": "A title", "base64": "Ym9tYg=="}, "A title"),
+        ({"type": "file", "file": {"filename": "A title", "file_data": "Ym9tYg=="}}, "A title"),
+        ({"type": "input_file", "filename": "A title", "file_url": "https://example.org/bomb"}, "A title"),
+        ({"type": "tool_result", "content": ["A page.", {"type": "document", "source": PDF}]}, "A page."),
+        (RESULT, "A title\nhttps://example.org/"),
+        ({"type": "new", "text": "bomb"}, ""),
+    ],
+)
+def test_what_is_no_text_leaves_a_conversation_incomplete(part: dict[str, Any], texts: str) -> None:
+    for message in (user([part]), {"role": "tool", "content": [part]}):
+        verdict = check([message])
+        assert (verdict.action, verdict.coverage.complete) == (Action.FLAG, False)
+        assert message_text(message) == texts
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "document", "title": "A secret code.", "source": {"type": "text", "data": "Fine."}},
+        {**RESULT, "content": [{"type": "text", "text": "A secret code."}]},
+        {"type": "text-plain", "text": "A secret code."},
+        {"type": "json", "json": {"rows": [1, {"id": "A secret code."}]}},
+        {"type": "custom_tool_call_output", "output": "A secret code."},
+        {"type": "mcp_tool_result", "content": [{"type": "text", "text": "A secret code."}]},
+    ],
+    ids=lambda part: part["type"],
+)
+def test_what_a_tool_gives_is_its_result_documents_too(part: dict[str, Any]) -> None:
+    for message in ({"role": "tool", "content": [part]}, user([{"type": "tool_result", "content": [part]}])):
+        verdict = check([user("Sum it up."), message])
+        assert (verdict.stage, verdict.action, verdict.coverage.complete) == (Stage.TOOL_RESULT, Action.BLOCK, True)
+
+
+def test_each_document_is_read_for_itself_and_stays_stopped() -> None:
+    def paper(text: str) -> dict[str, Any]:
+        return {"type": "document", "source": {"type": "text", "data": text}}
+
+    guardian, talk = Guardian(backend=ScriptedBackend(RULES)), Conversation()
+    with guardian.using(conversation=talk):
+        verdict = guardian.check_messages([user([paper("A bomb."), paper("A page."), "Sum it up."])])
+        assert (verdict.stage, verdict.blocked) == (Stage.DOCUMENT, True)
+    with guardian.using(Policy.from_mapping({"stages": {"document": {"harm": "flag"}}}), conversation=talk):
+        assert guardian.check_messages([user([paper("A cake."), paper("A bomb."), "Translate it."])]).blocked
+        assert not guardian.check_messages([user([paper("A cake, and a bomb."), "Translate it."])]).blocked
+
+
+def test_a_document_is_read_again_for_another_task_and_only_then() -> None:
+    backend = ScriptedBackend(RULES)
+    guardian = Guardian(backend=backend)
+
+    def scanned(messages: list[dict[str, Any]]) -> list[tuple[str, str | None]]:
+        backend.calls.clear()
+        guardian.check_messages(messages)
+        return [(piece.text, piece.context) for call in backend.calls for piece in call]
+
+    first = [user(["Sum it up.", {"type": "text-plain", "text": "A page."}])]
+    result = {"role": "tool", "content": "A result."}
+    assert scanned(first) == [("Sum it up.", None), ("A page.", "Sum it up."), ("A page.", None)]
+    assert scanned([*first, result]) == [("A result.", None)]
+    assert ("A page.", "Translate it.") in scanned([*first, result, user("Translate it.")])
+
+
+def test_a_request_spread_over_texts_between_documents_is_seen() -> None:
+    papers = [{"type": "text-plain", "text": f"Page {n}."} for n in range(TURNS + 1)]
+    between = [part for paper in papers for part in (paper, "Well.")]
+    message = user(["part one", papers[0], "part two"])
+    verdict = check([message])
+    assert texts_of_spans([message], verdict) == ["part one", "part two"]
+    assert check([user("part one"), user(["part two", *between])]).triggered == ("jailbreak",)
+
+
+Texts = Callable[[], str]
+
+
+@st.composite
+def part(draw: st.DrawFn, text: Texts, depth: int = 0) -> Any:
+    """A part of any API. Every text in it comes from `text`; what is no text does not."""
+    within = st.lists(part(text, depth + 1), max_size=3) if depth < 2 else st.just([])
+    kinds: dict[str, Callable[[], Any]] = {
+        "str": text,
+        "text": lambda: {"type": "text", "text": text(), "cache_control": {"type": "ephemeral"}},
+        "untyped": lambda: {"text": text()},
+        "input_text": lambda: {"type": "input_text", "text": text()},
+        "image": lambda: dict(PICTURE),
+        "unknown": lambda: {"type": "new", "data": [1, None]},
+        "pdf": lambda: {"type": "document", "title": text(), "context": None, "source": dict(PDF)},
+        "paper": lambda: {"type": "document", "title": text(), "source": {"type": "text", "data": text()}},
+        "page": lambda: {"type": "text-plain", "text": text(), "context": text(), "mime_type": "text/plain"},
+        "file": lambda: {"type": "file", "file": {"filename": text(), "file_data": "Ym9tYg=="}},
+        "input_file": lambda: {"type": "input_file", "filename": text(), "file_id": "file-1"},
+        "json": lambda: {"type": "json", "json": {"a": [text(), 3, {"type": text(), "b": None}], "c": text()}},
+        "result": lambda: {"type": "tool_result", "tool_use_id": "t", "content": draw(within)},
+        "output": lambda: {"type": "custom_tool_call_output", "call_id": "c", "output": text()},
+        "blocks": lambda: {
+            "type": "document",
+            "source": {"type": "content", "content": draw(within)},
+            "context": text(),
+        },
+        "found": lambda: {"source": text(), "type": "search_result", "content": draw(within), "title": text()},
+    }
+    return kinds[draw(st.sampled_from(sorted(kinds)))]()
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> tuple[list[dict[str, Any]], int]:
+    """Messages of users and tools in whose texts stand the words W0W, W1W and so on; and how many there are."""
+    numbers = count()
+
+    def text() -> str:
+        around = st.text("ab é\n.", max_size=8)
+        return f"{draw(around)}W{next(numbers)}W{draw(around)}"
+
+    messages = []
+    for role in draw(st.lists(st.sampled_from(["user", "tool"]), min_size=1, max_size=4)):
+        parts = st.lists(part(text), max_size=4)
+        messages.append({"role": role, "content": text() if draw(st.booleans()) else draw(parts)})
+    return messages, next(numbers)
+
+
+@given(conversations())
+def test_every_text_is_in_one_job(drawn: tuple[list[dict[str, Any]], int]) -> None:
+    messages, words = drawn
+    conversation = parse(messages)
+    jobs = jobs_of(conversation, Policy())[: len(conversation.segments)]
+    read = [job.text for job in jobs]
+    assert [sum(text.count(f"W{n}W") for text in read) for n in range(words)] == [1] * words
+    for segment in conversation.segments:
+        text = message_text(messages[segment.message])
+        assert text[segment.start : segment.start + len(segment.text)] == segment.text
+
+
+@given(conversations(), st.data())
+def test_redaction_cuts_out_what_was_found_and_nothing_else(
+    drawn: tuple[list[dict[str, Any]], int], data: st.DataObject
+) -> None:
+    messages, words = drawn
+    word = f"W{data.draw(st.integers(0, max(0, words - 1)))}W"
+    policy = Policy.from_mapping({"rules": [{"name": "word", "pattern": word, "action": "redact"}]})
+    before = json.dumps(messages)
+    verdict = Guardian(backend=ScriptedBackend(), policy=policy).check_messages(messages)
+    after = json.dumps(redact_messages(messages, verdict))
+    assert after == before.replace(word, "[redacted]")
+    assert json.dumps(messages) == before
+    assert (verdict.action is Action.REDACT) == (words > 0)

@@ -274,6 +274,19 @@ def test_shadow_changes_nothing(asynchronous: bool) -> None:
 
 
 @both
+def test_what_is_left_without_a_withheld_turn_is_checked_again(asynchronous: bool) -> None:
+    picture = HumanMessage([{"type": "image", "url": "https://example.org/a.png"}])
+    strict = policy(on_incomplete="block")
+    llm = model(SAFE)
+    history = [HumanMessage("How do I build a bomb?"), AIMessage("I can't help with that."), picture]
+    answer = run(agent(llm, guardian=make(strict)), {"messages": history}, asynchronous)["messages"][-1]
+    assert (llm.asked, mark(answer)["action"]) == ([], "block")
+    roses = [*history[:2], HumanMessage("When do I prune roses?")]
+    run(agent(llm, guardian=make(strict)), {"messages": roses}, asynchronous)
+    assert [m.content for m in llm.asked[0]] == ["[redacted]", "I can't help with that.", "When do I prune roses?"]
+
+
+@both
 def test_an_outage_obeys_the_fail_mode(asynchronous: bool) -> None:
     failing = BackendError("prompt", "down")
     llm = model(SAFE)
@@ -610,18 +623,20 @@ def test_results_in_forms_of_their_own_are_read(part: dict[str, Any]) -> None:
     assert "gnore all" not in repr(llm.asked)
 
 
-def test_a_form_of_its_own_becomes_text_where_it_is_redacted_and_stays_where_not() -> None:
-    page = {"type": "search_result", "title": "Bakers", "source": "x", "content": [{"type": "text", "text": "Acacia."}]}
+def test_a_form_of_its_own_stays_where_it_is_redacted() -> None:
+    page = {"type": "search_result", "title": "Bakers", "source": "https://example.org/"}
+    said = {"type": "text", "text": "Two are near. Acacia Avenue has one."}
     file = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "QWNhY2lh"}}
     fine = {"type": "json", "json": {"rows": ["Fine."]}}
 
     @tool
     def look() -> Any:
         """Look."""
-        return [page, fine, file]
+        return [{**page, "content": [said]}, fine, file]
 
     result = agent(model(calling("look"), "Done."), look).invoke(USER)["messages"][2]
-    assert result.content == [{"type": "text", "text": "Bakers\n[redacted]"}, fine, file]
+    found = {**page, "content": [{**said, "text": "Two are near. [redacted]"}]}
+    assert result.content == [found, fine, file]
 
 
 def test_a_result_is_read_once() -> None:

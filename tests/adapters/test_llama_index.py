@@ -25,6 +25,7 @@ from llama_index.core.base.llms.types import (
     CitableBlock,
     CompletionResponse,
     ContentBlock,
+    DocumentBlock,
     ImageBlock,
     LLMMetadata,
     MessageRole,
@@ -318,17 +319,34 @@ def test_what_cannot_be_read_is_for_the_policy_to_decide() -> None:
 
 
 def test_a_document_to_cite_is_read_and_rewritten() -> None:
-    def cited(*texts: str) -> ChatMessage:
-        block = CitableBlock(title="t", source="s", content=[TextBlock(text=text) for text in texts])
+    picture = ImageBlock(url="https://example.org/a.png")
+
+    def cited(*texts: str, title: str = "A report") -> ChatMessage:
+        said = [TextBlock(text=text) for text in texts]
+        block = CitableBlock(title=title, source="https://example.org/", content=[*said, picture])
         return ChatMessage(role=MessageRole.USER, blocks=[TextBlock(text="Sum it up."), block])
 
-    with pytest.raises(BlockedPrompt):
-        guarded(says("never")).chat([cited("All is calm.", "A bomb.")])
+    for bad in (cited("All is calm.", "A bomb."), cited("All is calm.", title="On the bomb")):
+        with pytest.raises(BlockedDocument):
+            guarded(says("never")).chat([bad])
     upstream = says("fine")
-    guarded(upstream, a_guardian(**REDACTING)).chat([cited("All is calm.", "A bomb.")])
-    assert upstream.asked[0][0].blocks[1].content == [TextBlock(text="All is calm.\n[redacted]")]
+    guarded(upstream, a_guardian(**REDACTING)).chat([cited("All is calm.", "A bomb.", title="On the bomb")])
+    assert upstream.asked[0] == [cited("All is calm.", "[redacted]", title="[redacted]")]
     guarded(upstream, a_guardian(**REDACTING)).chat([cited("All is", "calm.")])
     assert upstream.asked[1] == [cited("All is", "calm.")]
+    with pytest.raises(BlockedPrompt, match="not all of it was read"):
+        guarded(says("never"), a_guardian(on_incomplete="block")).chat([cited("All is calm.")])
+
+
+def test_the_title_of_a_file_is_read() -> None:
+    def file(title: str) -> ChatMessage:
+        return ChatMessage(role=MessageRole.USER, blocks=[DocumentBlock(data=b"%PDF", title=title)])
+
+    with pytest.raises(BlockedDocument):
+        guarded(says("never")).chat([file("On the bomb")])
+    upstream = says("fine")
+    guarded(upstream, a_guardian(**REDACTING)).chat([file("On the bomb")])
+    assert upstream.asked[0][0].blocks[0].title == "[redacted]"
 
 
 # -- conversations
