@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from guardian.adapters._asgi_events import GuardedEvents
+from guardian.adapters._asgi_forms import Form, PlainText, WholeForm, form_of
 from guardian.adapters._asgi_framing import framing_of
 from guardian.adapters._asgi_guard import HEADER, Guard, gravest, shown, task
-from guardian.adapters._asgi_http import Decoder, Message, Send, is_json, media_type, problem, without
+from guardian.adapters._asgi_http import Decoder, Message, Send, header, media_type, problem, without
 from guardian.adapters._asgi_paths import replaced
 from guardian.adapters._asgi_routes import Request, Route, Text, ToolCall, refuses, silenced, texts, tool_calls
+from guardian.adapters._asgi_text import GuardedText
 
 from guardian import GuardUnavailable, InputError, Verdict
+
+
+class _Stream(Protocol):
+    """An answer that comes piece by piece: what is fed leaves when it is clear."""
+
+    @property
+    def form(self) -> Form: ...
+    @property
+    def stopped(self) -> Verdict | None: ...
+    async def feed(self, chunk: bytes) -> bytes: ...
+    async def finish(self) -> bytes: ...
+
+    def ending(self, reply: str | None) -> bytes | None:
+        """What ends it where it was cut; None where it cannot say without a reply that it was."""
 
 
 class Answer:
@@ -24,7 +39,7 @@ class Answer:
 
     def __init__(self, guard: Guard, request: Request, routes: Sequence[Route], verdict: Verdict, send: Send) -> None:
         self._guard = guard
-        self._request = request
+        self._asked = task(request)
         self._routes = routes
         self._verdict = verdict
         self._send = send
@@ -32,7 +47,7 @@ class Answer:
         self._start: Message = {}
         self._decoder = Decoder(())
         self._data = bytearray()
-        self._events: GuardedEvents | None = None
+        self._begun = False
         self._over = False
         self._cut = False
         self._running: asyncio.Future[None] | None = None
@@ -66,7 +81,7 @@ class Answer:
             else:
                 await self._take(message)
         except (GuardUnavailable, InputError) as failure:
-            if self._events is not None:
+            if self._begun:
                 self._failure = failure
             elif isinstance(failure, GuardUnavailable):
                 await problem(self._send, HTTPStatus.SERVICE_UNAVAILABLE, str(failure))
@@ -88,84 +103,101 @@ class Answer:
     async def _begin(self, message: Message) -> None:
         """Choose by the head of the answer how its body is read."""
         headers, status = message.get("headers", ()), message["status"]
-        media, framing = media_type(headers), framing_of(media_type(headers))
         self._start = message
         self._decoder = Decoder(headers)
         if status in (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT) or status not in range(200, 300):
             await self._send_start(self._verdict)
-        elif is_json(media) or framing is not None:
-            if not self._decoder.known:
-                raise InputError("the answer is coded in a way that cannot be read")
-            self._take = self._collect
-            if framing is not None:
-                opened = partial(self._guard.stream_guard, task(self._request))
-                self._events = GuardedEvents(self._guard.guardian, self._routes, opened, framing)
-                self._take = self._rewrite
-                await self._send_start(self._verdict, resized=True)
+        elif (framing := framing_of(media_type(headers))) is not None:
+            self._may_decode()
+            self._take = partial(self._rewrite, GuardedEvents(self._guard, self._asked, self._routes, framing))
+            await self._send_start(self._verdict, resized=True)
+        elif (form := form_of(headers)) is not None:
+            self._may_decode()
+            self._take = partial(self._text, form) if isinstance(form, PlainText) else partial(self._collect, form)
         elif refuses(self._routes):
             raise InputError("the answer has no text where it is expected")
         else:
             await self._send_start(self._verdict)
+
+    def _may_decode(self) -> None:
+        if not self._decoder.known:
+            raise InputError("the answer is coded in a way that cannot be read")
 
     async def _send_start(self, verdict: Verdict, *, resized: bool = False, size: int | None = None) -> None:
         stale = (b"content-length", b"content-encoding", b"transfer-encoding") if resized else ()
         headers = without(self._start.get("headers", ()), HEADER, *stale)
         if size is not None:
             headers.append((b"content-length", str(size).encode()))
+        self._begun = True
         await self._send({**self._start, "headers": [*headers, (HEADER, shown(verdict))]})
 
-    async def _collect(self, message: Message) -> None:
-        """A JSON body: nothing of it leaves until all of it was checked."""
+    async def _send_body(self, data: bytes, *, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def _text(self, form: PlainText, message: Message) -> None:
+        """Plain text comes whole, which its length or its first piece says, or else as a stream."""
+        sized = header(self._start.get("headers", ()), b"content-length")
+        if sized or not message.get("more_body", False):
+            self._take = partial(self._collect, form)
+        else:
+            self._take = partial(self._rewrite, GuardedText(self._guard.stream_guard(self._asked), form))
+        await self._take(message)
+
+    async def _collect(self, form: WholeForm, message: Message) -> None:
+        """A whole body: nothing of it leaves until all of it was checked."""
         self._data += self._decoder.feed(message.get("body", b""))
         if message.get("more_body", False):
             return
-        body = _parsed(self._data)
-        route, parts, calls = self._texts(body)
+        body = form.parsed(self._data)
+        route, parts, calls = self._texts(form, body)
         if route is None:
             if self._data and refuses(self._routes):
                 raise InputError("the answer has no text where it is expected")
             await self._release(bytes(self._data), self._verdict)
             return
-        verdict, changes, stopped = await self._guard.check_answer(task(self._request), parts, calls)
+        verdict, changes, stopped = await self._guard.check_answer(self._asked, parts, calls)
         if stopped:
-            await self._guard.refuse(self._send, verdict, route, None)
+            await self._guard.refuse(self._send, verdict, route, form)
             self._end(message)
             return
-        data = json.dumps(silenced(replaced(body, changes), route)).encode() if changes else bytes(self._data)
+        data = form.written(silenced(replaced(body, changes), route)) if changes else bytes(self._data)
         await self._release(data, gravest(self._verdict, verdict))
 
-    def _texts(self, body: Any) -> tuple[Route | None, Sequence[Text], Sequence[ToolCall]]:
+    def _texts(self, form: WholeForm, body: Any) -> tuple[Route | None, Sequence[Text], Sequence[ToolCall]]:
         """What there is to check in a body, and the first route that finds anything."""
         for route in self._routes:
-            parts, calls = texts(body, route.answer), tool_calls(body, route)
+            parts, calls = texts(body, form.places(route)), tool_calls(body, route)
             if parts or calls:
                 return route, parts, calls
         return None, (), ()
 
     async def _release(self, data: bytes, verdict: Verdict) -> None:
         await self._send_start(verdict, resized=True, size=len(data))
-        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+        await self._send_body(data, more=False)
 
-    async def _rewrite(self, message: Message) -> None:
-        """An event stream: events leave as they are cleared."""
-        if self._events is None:
-            return
+    async def _rewrite(self, stream: _Stream, message: Message) -> None:
+        """A stream: what is cleared of it leaves. Where it has no head yet, that leaves with the first of it."""
         more = message.get("more_body", False)
-        data = await self._events.feed(self._decoder.feed(message.get("body", b"")))
+        data = await stream.feed(self._decoder.feed(message.get("body", b"")))
         if not more:
-            data += await self._events.finish()
-        stopped = self._events.stopped
-        if stopped is not None:
-            data += self._events.ending(self._guard.reply(stopped) or "")
-        if data or not more or stopped is not None:
-            await self._send({"type": "http.response.body", "body": data, "more_body": more and stopped is None})
-        if stopped is not None:
+            data += await stream.finish()
+        if stream.stopped is not None:
+            await self._stop(stream, stream.stopped, data)
             self._end(message)
+        elif data or not more:
+            await self._forward(data, more=more)
 
+    async def _stop(self, stream: _Stream, verdict: Verdict, data: bytes) -> None:
+        """End a stream that was cut. Where nothing can end it but a reply, and there is none, it is broken off."""
+        if not (self._begun or data):
+            await self._guard.refuse(self._send, verdict, self._routes[0], stream.form)
+            return
+        ending = stream.ending(self._guard.reply(verdict))
+        if ending is None:
+            self._failure = verdict.error()
+        await self._forward(data + (ending or b""), more=ending is None)
 
-def _parsed(data: bytes | bytearray) -> Any:
-    """The parsed body, None where there is none. InputError where it is not what its type says."""
-    try:
-        return json.loads(data) if data else None
-    except (ValueError, RecursionError):
-        raise InputError("the answer is not JSON that can be read") from None
+    async def _forward(self, data: bytes, *, more: bool) -> None:
+        if not self._begun:
+            await self._send_start(self._verdict, resized=True)
+        await self._send_body(data, more=more)

@@ -5,53 +5,102 @@ from __future__ import annotations
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from guardian.adapters._asgi_framing import Framing
-from guardian.adapters._asgi_guard import told
+from guardian.adapters._asgi_guard import Guard, told
 from guardian.adapters._asgi_paths import Place, replaced
 from guardian.adapters._asgi_routes import Route, Text, ToolCall, silenced, texts, tool_calls
 from guardian.adapters._sse import Event
 
-from guardian import Action, Guardian, StreamGuard, Verdict
+from guardian import Action, StreamGuard, Verdict
 
 log = logging.getLogger("guardian")
 
 _DONE = "[DONE]"
 
 
+class _Channel:
+    """One text of the answer between its arrival and its delivery. It remembers so many characters of what left last.
+
+    `quiet` counts the characters that events said in other texts since this one was heard.
+    """
+
+    def __init__(self, guard: StreamGuard, remembers: int) -> None:
+        self.guard = guard
+        self.received = 0
+        self.quiet = 0
+        self.finished = False
+        self._remembers = remembers
+        self._cleared = ""
+        self._left = ""
+        self._lead = 0
+
+    async def take(self, text: str) -> None:
+        self.quiet = 0
+        self.received += len(text)
+        self._cleared += await self.guard.afeed(text)
+
+    async def finish(self) -> None:
+        self.finished = True
+        self._cleared += await self.guard.afinish()
+
+    async def follow(self, before: _Channel) -> None:
+        """Go on with a text that was read to its end: what left of it last is read again, in front of what comes."""
+        lead = (before._left + before._cleared)[-self._remembers :]
+        self._lead = len(lead)
+        await self.take(lead)
+
+    def pop(self, length: int, end: int) -> str:
+        """What leaves in the place of `length` characters up to `end`; the last of all have what is left."""
+        if self._lead:
+            self._left, self._cleared, self._lead = self._cleared[: self._lead], self._cleared[self._lead :], 0
+        length = len(self._cleared) if self.finished and end == self.received else length
+        out, self._cleared = self._cleared[:length], self._cleared[length:]
+        self._left = (self._left + out)[-self._remembers :]
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What an event says of a text: its characters up to `end`."""
+
+    text: Text
+    channel: _Channel
+    end: int
+
+
 @dataclass(slots=True)
 class _Held:
-    """An event that waits, with its texts: `body` is its data, parsed where it is JSON that can hold text."""
+    """An event that waits, with what it says: `body` is its data, parsed where it is JSON that can hold text."""
 
     raw: bytes
     route: Route | None = None
     body: Any = None
     in_json: bool = True
     texts: Sequence[Text] = ()
-    ends: Mapping[Place, int] = field(default_factory=dict)
     calls: Sequence[ToolCall] = ()
+    pieces: list[_Piece] = field(default_factory=list)
 
 
 class GuardedEvents:
-    """The event stream of one answer. What comes in is fed; what comes back may leave, and nothing else.
+    """The event stream that answers what was asked. What comes in is fed; what comes back may leave, and nothing else.
 
     Texts are told apart by their channel: each has a `StreamGuard` of its own. Pieces of tool calls are held to the end
     and checked whole. A rewritten text is spread over the events that carried it.
     """
 
-    def __init__(
-        self, guardian: Guardian, routes: Sequence[Route], open_guard: Callable[[], StreamGuard], framing: Framing
-    ) -> None:
-        self._guardian = guardian
+    def __init__(self, guard: Guard, asked: str, routes: Sequence[Route], framing: Framing) -> None:
+        self.form = framing
+        self.stopped: Verdict | None = None
+        """The verdict that cut the stream, if one did."""
+        self._guard = guard
+        self._asked = asked
         self._routes = routes
-        self._open = open_guard
-        self._framing = framing
-        self._guards: dict[Place, StreamGuard] = {}
-        self._received: dict[Place, int] = {}
-        self._cleared: dict[Place, str] = {}
+        self._channels: dict[Place, _Channel] = {}
+        self._open: list[_Channel] = []
         self._calls: dict[Place, list[ToolCall]] = {}
         self._held: deque[_Held] = deque()
         self._route = routes[0]
@@ -60,61 +109,89 @@ class GuardedEvents:
         self._objects = False
         self._finished = False
         self._rewritten = False
-        self._stopped: Verdict | None = None
-        self.delivered = False
-
-    @property
-    def stopped(self) -> Verdict | None:
-        """The verdict that cut the stream, if one did."""
-        cut = (guard.verdict for guard in self._guards.values() if guard.cut)
-        return self._stopped or next((verdict for verdict in cut if verdict is not None), None)
+        self._delivered = False
 
     async def feed(self, chunk: bytes) -> bytes:
         """Take in bytes; returns those that may leave now."""
-        out = [await self._take(event) for event in self._framing.feed(chunk)]
+        out = [await self._take(event) for event in self.form.feed(chunk)]
         return b"".join([*out, self._leave()])
 
     async def finish(self) -> bytes:
         """The stream has ended: returns what may leave of what is held."""
-        out = b"".join([await self._take(event) for event in self._framing.finish()])
-        if self._objects and not self._guards and not self._calls:
+        out = b"".join([await self._take(event) for event in self.form.finish()])
+        if self._objects and not self._channels and not self._calls:
             log.warning("no text was found in an event stream under the route %r", self._route.path)
-        for channel, guard in self._guards.items():
-            self._cleared[channel] += await guard.afinish()
+        for channel in self._open:
+            await self._read_out(channel)
         for pieces in self._calls.values():
             if self.stopped is None:
                 await self._judge(pieces)
         self._finished = True
         return out + self._leave()
 
-    def ending(self, reply: str) -> bytes:
+    def ending(self, reply: str | None) -> bytes:
         """The events that end a stream that was cut: the reply, the verdict under `guardian`, and the mark of the end.
 
         A stream of bare text has the verdict in an event of its own, called `guardian`.
         """
         if (verdict := self.stopped) is None:
             raise ValueError("the stream was not cut")
-        reply = f"\n\n{reply}" if reply and self.delivered else reply
-        framing = self._framing
-        if self._plain:
-            said = framing.event(json.dumps(reply) if self._quoted else reply) if reply else b""
-            return said + framing.verdict(told(verdict))
-        body = {**self._route.refused_chunk(reply), "guardian": told(verdict)}
-        return framing.event(json.dumps(body)) + self._route.end(framing)
+        said = f"\n\n{reply}" if reply and self._delivered else reply or ""
+        if not self._plain:
+            return self.form.refusal(self._route, said, told(verdict))
+        data = json.dumps(said) if self._quoted else said
+        return (self.form.event(data) if said else b"") + self.form.verdict(told(verdict))
 
     async def _take(self, event: Event) -> bytes:
         """Read an event and hold it; comments leave at once, because they keep the connection alive."""
         raw: bytes = event.raw
-        if self._framing.is_idle(event):
+        if self.stopped is not None:
+            return b""
+        if self.form.is_idle(event):
             return raw
         held = self._read(raw, None if event.data is None else event.data.decode("utf-8", "replace"))
+        self._held.append(held)
         for text in held.texts:
-            guard = self._guards.get(text.channel) or self._guards.setdefault(text.channel, self._open())
-            self._cleared[text.channel] = self._cleared.get(text.channel, "") + await guard.afeed(text.text)
+            held.pieces.append(await self._hear(text))
         for call in held.calls:
             self._calls.setdefault(call.channel, []).append(call)
-        self._held.append(held)
+        await self._pass_over(held.pieces)
         return b""
+
+    async def _hear(self, text: Text) -> _Piece:
+        channel = self._channels.get(text.channel)
+        if channel is None or channel.finished:
+            channel = self._channels[text.channel] = await self._opened(channel)
+            self._open.append(channel)
+        await channel.take(text.text)
+        self._heed(channel)
+        return _Piece(text, channel, channel.received)
+
+    async def _opened(self, before: _Channel | None) -> _Channel:
+        """The channel of a text. One that goes on behind what has left cannot be rewritten there."""
+        guard = self._guard.stream_guard(self._asked, rewrites=before is None)
+        channel = _Channel(guard, self._guard.holdback_chars // 2)
+        if before is not None:
+            await channel.follow(before)
+        return channel
+
+    async def _pass_over(self, pieces: Sequence[_Piece]) -> None:
+        """A text that was quiet for as long as one is held is read to its end: no event says that it has come to it."""
+        said = sum(len(piece.text.text) for piece in pieces)
+        heard = [piece.channel for piece in pieces]
+        for channel in self._open:
+            channel.quiet += 0 if channel in heard else said
+            if channel.quiet >= self._guard.holdback_chars:
+                await self._read_out(channel)
+        self._open = [channel for channel in self._open if not channel.finished]
+
+    async def _read_out(self, channel: _Channel) -> None:
+        await channel.finish()
+        self._heed(channel)
+
+    def _heed(self, channel: _Channel) -> None:
+        if channel.guard.cut:
+            self.stopped = self.stopped or channel.guard.verdict
 
     def _read(self, raw: bytes, data: str | None) -> _Held:
         """Find the texts of an event. Bare text is text, whatever the routes say; an object may say other things."""
@@ -127,51 +204,45 @@ class GuardedEvents:
         if route is None:
             return _Held(raw)
         parts = [text for text in texts(body, "$" if bare else route.chunk) if text.text]
-        ends: dict[Place, int] = {}
-        for text in parts:
-            ends[text.place] = self._received[text.channel] = self._received.get(text.channel, 0) + len(text.text)
         if parts:
             self._route, self._plain, self._quoted = route, bare, in_json
-        return _Held(raw, route, body, in_json, parts, ends, tool_calls(body, route))
+        return _Held(raw, route, body, in_json, parts, tool_calls(body, route))
 
     async def _judge(self, pieces: Sequence[ToolCall]) -> None:
         name = "".join(dict.fromkeys(piece.name for piece in pieces))
         whole = [piece.arguments for piece in pieces if isinstance(piece.arguments, Mapping)]
         arguments = whole[-1] if whole else "".join(str(piece.arguments) for piece in pieces)
-        verdict = await self._guardian.acheck_tool_call(name, arguments)
+        verdict = await self._guard.guardian.acheck_tool_call(name, arguments)
         if verdict.action >= Action.REDACT:
-            self._stopped = verdict
+            self.stopped = verdict
 
     def _leave(self) -> bytes:
         """The events at the head of the queue of which nothing is held any more."""
-        leaving: list[_Held] = []
+        out: list[bytes] = []
         while self._held and self._may_leave(self._held[0]):
-            leaving.append(self._held.popleft())
-        last = {text.channel: id(event) for event in leaving for text in event.texts} if self._finished else {}
-        return b"".join(self._written(event, last) for event in leaving)
+            out.append(self._written(self._held.popleft()))
+        return b"".join(out)
 
     def _may_leave(self, event: _Held) -> bool:
         if event.calls and (not self._finished or self.stopped is not None):
             return False
-        return all(self._guards[text.channel].delivered >= event.ends[text.place] for text in event.texts)
+        return all(piece.channel.guard.delivered >= piece.end for piece in event.pieces)
 
-    def _written(self, event: _Held, last: Mapping[Place, int]) -> bytes:
-        """An event with what was cleared of its texts; the last one of a channel has all that is left."""
+    def _written(self, event: _Held) -> bytes:
+        """An event with what was cleared of its texts."""
         changes: dict[Place, Any] = {}
-        for text in event.texts:
-            clear = self._cleared[text.channel]
-            length = len(clear) if last.get(text.channel) == id(event) else len(text.text)
-            self._cleared[text.channel] = clear[length:]
-            self.delivered = True
-            if clear[:length] != text.text:
-                changes[text.place] = clear[:length]
+        for piece in event.pieces:
+            self._delivered = True
+            clear = piece.channel.pop(len(piece.text.text), piece.end)
+            if clear != piece.text.text:
+                changes[piece.text.place] = clear
         self._rewritten = self._rewritten or bool(changes)
         if not self._rewritten or event.route is None:
             return event.raw
         body = silenced(replaced(event.body, changes), event.route)
         if body == event.body:
             return event.raw
-        return self._framing.with_data(event.raw, json.dumps(body) if event.in_json else str(body))
+        return self.form.with_data(event.raw, json.dumps(body) if event.in_json else str(body))
 
 
 def _parsed(data: str) -> tuple[Any, bool]:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from guardian.adapters._asgi_forms import Form
+from guardian.adapters._asgi_routes import Route
 from guardian.adapters._sse import Event, EventParser
 
 EVENTS = "text/event-stream"
@@ -22,14 +24,8 @@ LINES = (
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
-class Framing(Protocol):
-    """Cuts bytes into events and makes events anew. It belongs to one stream.
-
-    `marks_end` says whether such a stream ends with an event that says so, where the API has one.
-    """
-
-    media: str
-    marks_end: bool
+class Framing(Form, Protocol):
+    """Cuts bytes into events and makes events anew. It belongs to one stream."""
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """The events that are complete with `chunk`."""
@@ -53,8 +49,7 @@ class Framing(Protocol):
 class EventFraming:
     """Server-sent events."""
 
-    media = EVENTS
-    marks_end = True
+    content_type = f"{EVENTS}; charset=utf-8"
 
     def __init__(self) -> None:
         self._parser = EventParser()
@@ -77,14 +72,16 @@ class EventFraming:
     def verdict(self, told: Mapping[str, Any]) -> bytes:
         return _event([b"event: guardian"], json.dumps(told))
 
+    def refusal(self, route: Route, reply: str, told: Mapping[str, Any]) -> bytes:
+        said = self.event(json.dumps({**route.refused_chunk(reply), "guardian": told}))
+        return said + self.event(route.done) if route.done else said
+
 
 class LineFraming:
     """JSON with one value a line."""
 
-    marks_end = False
-
     def __init__(self, media: str = LINES[0]) -> None:
-        self.media = media
+        self.content_type = f"{media}; charset=utf-8"
         self._buffer = bytearray()
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
@@ -114,9 +111,12 @@ class LineFraming:
     def verdict(self, told: Mapping[str, Any]) -> bytes:
         return self.event(json.dumps({"guardian": told}))
 
+    def refusal(self, route: Route, reply: str, told: Mapping[str, Any]) -> bytes:
+        return self.event(json.dumps({**route.refused_chunk(reply), "guardian": told}))
+
 
 def framing_of(media: str) -> Framing | None:
-    """How a stream of this media type is framed; None where it is no stream that can be read."""
+    """How a stream of this media type is framed; None where it is no stream of events."""
     if media == EVENTS:
         return EventFraming()
     return LineFraming(media) if media in LINES else None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
-from guardian.adapters._asgi_framing import Framing
+from guardian.adapters._asgi_forms import Form
 from guardian.adapters._asgi_http import Send, problem, respond
 from guardian.adapters._asgi_paths import Place
 from guardian.adapters._asgi_routes import Request, Route, Text, ToolCall
@@ -16,6 +15,7 @@ from guardian.adapters._asgi_routes import Request, Route, Text, ToolCall
 from guardian import Action, Guardian, StreamGuard, Verdict, last_user_text, redact_messages
 
 HEADER = b"x-guardian-verdict"
+HOLDBACK = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Guard:
 
     guardian: Guardian
     on_block: Literal["raise", "reply"]
-    holdback: Mapping[str, Any]
+    holdback_chars: int
 
     async def check(self, request: Request) -> tuple[Verdict, dict[Place, Any]]:
         """The gravest verdict on a request, and what is to be changed in its body."""
@@ -51,19 +51,15 @@ class Guard:
             return gravest(*stopped), {}, True
         return gravest(*verdicts, *tools), _redacted(parts, verdicts), False
 
-    async def refuse(self, send: Send, verdict: Verdict, route: Route, framing: Framing | None) -> None:
-        """Answer in the place of the application, with a stream where there is a `framing`."""
+    async def refuse(self, send: Send, verdict: Verdict, route: Route, form: Form) -> None:
+        """Answer in the place of the application: with a reply in this form, or with the problem."""
         headers = [(HEADER, shown(verdict))]
         reply = self.reply(verdict)
         if reply is None:
             await problem(send, HTTPStatus.FORBIDDEN, verdict.reason, headers, **told(verdict))
-        elif framing is not None:
-            body = {**route.refused_chunk(reply), "guardian": told(verdict)}
-            data = framing.event(json.dumps(body)) + route.end(framing)
-            await respond(send, HTTPStatus.OK, f"{framing.media}; charset=utf-8", data, headers)
         else:
-            body = {**route.refused(reply), "guardian": told(verdict)}
-            await respond(send, HTTPStatus.OK, "application/json", json.dumps(body).encode(), headers)
+            data = form.refusal(route, reply, told(verdict))
+            await respond(send, HTTPStatus.OK, form.content_type, data, headers)
 
     def reply(self, verdict: Verdict) -> str | None:
         """The safeguard reply; None where the block is to be told as an error."""
@@ -71,8 +67,8 @@ class Guard:
             return None
         return verdict.reply or verdict.reason
 
-    def stream_guard(self, prompt: str) -> StreamGuard:
-        return self.guardian.stream_guard(prompt, **self.holdback)
+    def stream_guard(self, prompt: str, *, rewrites: bool = True) -> StreamGuard:
+        return self.guardian.stream_guard(prompt, holdback_chars=self.holdback_chars, rewrites=rewrites)
 
 
 def gravest(*verdicts: Verdict) -> Verdict:

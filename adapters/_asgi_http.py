@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from http import HTTPStatus
@@ -19,6 +20,7 @@ App = Callable[[Any, Receive, Send], Awaitable[None]]
 Headers = Sequence[tuple[bytes, bytes]]
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_CHARSET = re.compile(rb";\s*charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
 _CODINGS = {b"": False, b"identity": False, b"gzip": True, b"x-gzip": True, b"deflate": True}
 
 
@@ -34,6 +36,12 @@ def without(headers: Headers, *names: bytes) -> list[tuple[bytes, bytes]]:
 def media_type(headers: Headers) -> str:
     """The content type without its parameters, in lower case."""
     return header(headers, b"content-type").partition(b";")[0].strip().lower().decode("latin-1")
+
+
+def charset(headers: Headers) -> str:
+    """The charset that the content type names, in lower case; empty where it names none."""
+    named = _CHARSET.search(header(headers, b"content-type"))
+    return named[1].lower().decode("latin-1") if named else ""
 
 
 def is_json(media: str) -> bool:

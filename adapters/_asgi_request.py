@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any, Self
 
+from guardian.adapters._asgi_forms import TEXTS, Json, WholeForm, text_of
 from guardian.adapters._asgi_http import Decoder, Message, Receive, Scope, header, is_json, media_type, without
 
 from guardian import InputError
@@ -19,19 +20,22 @@ class Body:
     """The body of a request as far as it was read.
 
     `raw` is as it came, `data` without its content coding. `large` is what has more than the limit of either. `gone`
-    says that the client went before its request was whole, `exact` that there is but one way to read what was parsed.
+    says that the client went before its request was whole, `exact` that there is but one way to read what was parsed,
+    which is in the form `form`. Only where it may be a `text` is one that says so read as such.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, limit: int, *, text: bool = False) -> None:
         self.raw = bytearray()
         self.data = bytearray()
         self.large = False
         self.gone = False
         self.exact = True
+        self.form: WholeForm = Json()
         self._scope = scope
         self._receive = receive
         self._limit = limit
         self._declared = is_json(media_type(scope["headers"]))
+        self._is_text = text and media_type(scope["headers"]) in TEXTS
         self._decoder = Decoder(scope["headers"])
         self._broken = not self._decoder.known
         self._first = b""
@@ -39,14 +43,14 @@ class Body:
         self._replayed = False
 
     @classmethod
-    async def read(cls, scope: Scope, receive: Receive, limit: int) -> Self:
-        """Read a body of at most `limit` bytes, or its beginning where it is no JSON.
+    async def read(cls, scope: Scope, receive: Receive, limit: int, *, text: bool) -> Self:
+        """Read a body of at most `limit` bytes, or its beginning where it is neither JSON nor text.
 
         JSON is told by how it begins, too: an application may not care what a client calls it.
         """
-        body = cls(scope, receive, limit)
+        body = cls(scope, receive, limit, text=text)
         length = header(scope["headers"], b"content-length")
-        body.large = body._declared and length.isdigit() and int(length) > limit
+        body.large = (body._declared or body._is_text) and length.isdigit() and int(length) > limit
         while not (body._complete or body.large or body._is_other or body.gone):
             body._take(await receive())
         return body
@@ -57,11 +61,13 @@ class Body:
         return self._broken or bool(self.data)
 
     def parsed(self) -> Any:
-        """The parsed body, None where it is no JSON. InputError where it says that it is JSON and is not.
+        """The parsed body, None where it cannot be parsed. InputError where it says that it can and it cannot.
 
         Which of two keys of one name an application reads is not known; one that is given the body by `rewritten` reads
         what was read here.
         """
+        if self._is_text and not self.large:
+            return self._parsed_text()
         if self.large or not (self._looks_json or self._broken):
             return None
         try:
@@ -73,9 +79,16 @@ class Body:
                 raise InputError("the body is not JSON that can be read") from None
             return None
 
+    def _parsed_text(self) -> Any:
+        form = text_of(self._scope["headers"])
+        if self._broken or form is None:
+            raise InputError("the body is coded in a way that cannot be read")
+        self.form = form
+        return form.parsed(self.data)
+
     def rewritten(self, body: Any) -> tuple[Scope, Body]:
-        """The scope and the body of the same request with another body in JSON."""
-        data = json.dumps(body).encode()
+        """The scope and the body of the same request with another body in its form."""
+        data = self.form.written(body)
         headers = without(self._scope["headers"], b"content-length", b"content-encoding", b"transfer-encoding")
         scope = {**self._scope, "headers": [*headers, (b"content-length", str(len(data)).encode())]}
         other = Body(scope, self._receive, self._limit)
@@ -114,7 +127,7 @@ class Body:
 
     @property
     def _is_other(self) -> bool:
-        return self._broken or bool(self._first and not self._looks_json)
+        return self._broken or bool(self._first and not (self._looks_json or self._is_text))
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)

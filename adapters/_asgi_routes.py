@@ -1,4 +1,4 @@
-"""Where the texts of a JSON request and of its answer are, for the ASGI middleware: the routes of an application."""
+"""Where the texts of a request and of its answer are, for the ASGI middleware: the routes of an application."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from guardian.adapters._asgi_framing import Framing
 from guardian.adapters._asgi_paths import Key, Paths, Place, built, found, listed, reaches, replaced, steps, strings
 
 from guardian import ConfigError
@@ -47,7 +46,8 @@ class Route:
     of what is left of it behind the application's root path, and a slash at the end is no matter.
 
     All places are JSON paths such as `question`, `$.input.text`, `choices[*].message.content` or `$`, the whole body. A
-    path that leads to a list or an object means every string in it.
+    path that leads to a list or an object means every string in it. A body in plain text is one string: in a request
+    `$` leads to it, in an answer it is read whatever `answer` says.
 
     Of the request: `prompt`, `messages` (a list of chat messages), `documents`, and `stream`, which is true where the
     client wants an event stream. Of the answer: `answer` in a JSON body, `chunk` in the data of an event, `tool_calls`
@@ -107,9 +107,10 @@ class Route:
         """The data of an event that says `reply`."""
         return dict(self.refusal_chunk(reply) if self.refusal_chunk else built(listed(self.chunk), reply))
 
-    def end(self, framing: Framing) -> bytes:
-        """The event that ends a stream, where there is one."""
-        return framing.event(self.done) if self.done and framing.marks_end else b""
+    @property
+    def takes_text(self) -> bool:
+        """Whether a request may be a text: one of its paths is `$`, the whole body."""
+        return any(steps(path) == () for key in (self.prompt, self.messages, self.documents) for path in listed(key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A guard around the JSON and event-stream routes of an ASGI application, such as one of FastAPI or Starlette.
+"""A guard around the routes of an ASGI application that speak JSON, plain text or streams, as those of FastAPI do.
 
     app.add_middleware(GuardianMiddleware, guardian=Guardian())
 
@@ -13,8 +13,9 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from guardian.adapters._asgi_answer import Answer
-from guardian.adapters._asgi_framing import EVENTS, LINES, Framing, framing_of
-from guardian.adapters._asgi_guard import Guard
+from guardian.adapters._asgi_forms import TEXTS, Form, Json, PlainText
+from guardian.adapters._asgi_framing import EVENTS, LINES, EventFraming, framing_of
+from guardian.adapters._asgi_guard import HOLDBACK, Guard
 from guardian.adapters._asgi_http import App, Receive, Scope, Send, header, problem, without
 from guardian.adapters._asgi_paths import replaced
 from guardian.adapters._asgi_request import Body
@@ -33,10 +34,11 @@ class GuardianMiddleware:
 
     What the policy stops is answered with 403 and a problem in JSON, or with `on_block="reply"` (and under a policy
     whose action is `reply`) with the safeguard reply in the route's own shape; 403 is the default, because it is what
-    clients of an API handle. A stream that has begun ends with an event that says so. A request of more than
+    clients of an API handle. A stream of events that has begun ends with one that says so; one of plain text ends with
+    the reply, or else BlockedResponse is raised, so that the server breaks the connection off. A request of more than
     `max_body` bytes is refused with 413, or passes unchecked with `on_large="pass"`. An outage is 503 under a policy
-    that fails closed; in a stream GuardUnavailable is raised, so that the server breaks the connection off. Every
-    answer to a checked request has the header `x-guardian-verdict`: the action, then what was found.
+    that fails closed; in a stream that has begun GuardUnavailable is raised. Every answer to a checked request has the
+    header `x-guardian-verdict`: the action, then what was found.
 
     Other requests pass untouched, websockets too. Raises ConfigError for a wrong option.
     """
@@ -50,7 +52,7 @@ class GuardianMiddleware:
         on_block: Literal["raise", "reply"] = "raise",
         max_body: int = 1 << 20,
         on_large: Literal["refuse", "pass"] = "refuse",
-        holdback_chars: int | None = None,
+        holdback_chars: int = HOLDBACK,
     ) -> None:
         checked_on_block(on_block)
         if on_large not in ("refuse", "pass"):
@@ -61,8 +63,7 @@ class GuardianMiddleware:
         self._routes = (OPENAI, PLAIN) if routes is None else tuple(routes)
         self._max_body = max_body
         self._on_large = on_large
-        holdback = {} if holdback_chars is None else {"holdback_chars": holdback_chars}
-        self._guard = Guard(guardian or Guardian(), on_block, holdback)
+        self._guard = Guard(guardian or Guardian(), on_block, holdback_chars)
         self._guard.stream_guard("")  # raises where too little is to be held back
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -71,7 +72,7 @@ class GuardianMiddleware:
         if not routes:
             await self._app(scope, receive, send)
             return
-        body = await Body.read(scope, receive, self._max_body)
+        body = await Body.read(scope, receive, self._max_body, text=any(route.takes_text for route in routes))
         if body.gone:
             return
         if body.large and self._on_large == "refuse":
@@ -99,7 +100,7 @@ class GuardianMiddleware:
             await problem(send, HTTPStatus.UNPROCESSABLE_ENTITY, error.message)
             return
         if verdict.blocked:
-            await self._guard.refuse(send, verdict, request.route, _wanted(scope, request))
+            await self._guard.refuse(send, verdict, request.route, _wanted(scope, request, body.form))
             return
         if changes or not body.exact:
             scope, body = body.rewritten(replaced(request.body, changes))
@@ -109,8 +110,14 @@ class GuardianMiddleware:
         await answer.run(self._app({**scope, "headers": headers, "extensions": {}}, body.replay, answer.send))
 
 
-def _wanted(scope: Scope, request: Request) -> Framing | None:
-    """The kind of stream that the client asks for, if it does."""
+def _wanted(scope: Scope, request: Request, form: Form) -> Form:
+    """The form of the answer that the client asks for; that of its request, which is `form`, where it asks for none."""
     accepted = header(scope["headers"], b"accept").decode("latin-1").lower()
-    media = next((media for media in (EVENTS, *LINES) if media in accepted), "")
-    return framing_of(media or (EVENTS if request.route.wants_stream(request.body) else ""))
+    for media in (EVENTS, *LINES):
+        if media in accepted and (framing := framing_of(media)) is not None:
+            return framing
+    if request.route.wants_stream(request.body):
+        return EventFraming()
+    if "json" in accepted:  # clients that take both put it first
+        return Json()
+    return next((PlainText(media) for media in TEXTS if media in accepted), form)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
 from guardian.adapters.asgi import GuardianMiddleware
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route as PathRoute
 
 from guardian import Guardian, Policy, ScriptedBackend
+from tests.chunks import chunked
 
 RULES = {
     "bomb": {"harm": 0.97, "weapons": 0.9},
@@ -69,6 +70,19 @@ def echo(_: Any) -> Response:
 
 def saying(value: Any) -> Callable[[Any], Response]:
     return lambda _: JSONResponse(value)
+
+
+def streaming(
+    text: str, sizes: Sequence[int] = (10_000,), media: str = "text/event-stream", charset: str = "utf-8"
+) -> Callable[[Any], Response]:
+    """An application that streams these bytes, in pieces of these sizes, wherever they cut."""
+    raw = text.encode(charset)
+
+    async def body() -> AsyncIterator[bytes]:
+        for piece in chunked(raw.decode("latin-1"), sizes):
+            yield piece.encode("latin-1")
+
+    return lambda _: StreamingResponse(body(), media_type=media)
 
 
 def completion(text: str | None, **message: Any) -> dict[str, Any]:

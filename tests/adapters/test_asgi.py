@@ -15,7 +15,7 @@ from guardian.adapters.asgi import OPENAI, GuardianMiddleware, Route
 from starlette.background import BackgroundTask
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from guardian import BackendError, ConfigError, InputError, ScriptedBackend
 from tests.adapters.asgi_site import (
@@ -492,7 +492,7 @@ def test_a_route_of_your_own_refuses_what_it_cannot_read(body: bytes, kind: str)
     assert lenient.post({"p": "hi"}).text == "hm"
 
 
-@pytest.mark.parametrize("answer", [PlainTextResponse("a bomb"), JSONResponse({"other": "a bomb"}), JSONResponse(5)])
+@pytest.mark.parametrize("answer", [HTMLResponse("a bomb"), JSONResponse({"other": "a bomb"}), JSONResponse(5)])
 def test_a_route_of_your_own_refuses_an_answer_it_cannot_read(answer: Response) -> None:
     site = Site(lambda _: answer, routes=[Route("/ask", prompt="prompt", answer="answer")])
     response = site.post(PROMPT)

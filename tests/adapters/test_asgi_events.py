@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -14,7 +15,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from guardian.adapters.asgi import GuardianMiddleware, Route
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import StreamingResponse
 
 from guardian import BackendError, GuardUnavailable, InputError, Policy
 from tests.adapters.asgi_site import (
@@ -29,6 +30,7 @@ from tests.adapters.asgi_site import (
     drive,
     events,
     exchange,
+    streaming,
     under_guard,
 )
 from tests.chunks import chunked
@@ -45,19 +47,6 @@ def said(text: str, index: int = 0) -> str:
     chunks = [json.loads(event) for event in events(text) if event != "[DONE]"]
     choices = [choice for chunk in chunks for choice in chunk["choices"] if choice["index"] == index]
     return "".join(choice["delta"].get("content") or "" for choice in choices)
-
-
-def streaming(
-    text: str, sizes: Sequence[int] = (10_000,), media: str = "text/event-stream"
-) -> Callable[[Any], Response]:
-    """An application that streams these bytes, in pieces of these sizes, wherever they cut."""
-    raw = text.encode()
-
-    async def body() -> AsyncIterator[bytes]:
-        for piece in chunked(raw.decode("latin-1"), sizes):
-            yield piece.encode("latin-1")
-
-    return lambda _: StreamingResponse(body(), media_type=media)
 
 
 ASK = {**CHAT, "stream": True}
@@ -251,6 +240,86 @@ def test_an_event_without_choices_does_not_hold_back_the_rest() -> None:
 
     asyncio.run(drive(under_guard(app), ASK, sent))
     assert b"".join(sent).decode() == "".join(whole)
+
+
+def anthropic_events(*blocks: tuple[str, Iterable[str]]) -> list[str]:
+    """The events of Anthropic's Messages: blocks of `text` or `thinking`, one after the other."""
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": []}
+    chunks: list[dict[str, Any]] = [{"type": "message_start", "message": message}, {"type": "ping"}]
+    for index, (kind, pieces) in enumerate(blocks):
+        chunks.append({"type": "content_block_start", "index": index, "content_block": {"type": kind, kind: ""}})
+        deltas = [{"type": f"{kind}_delta", kind: piece} for piece in pieces]
+        chunks += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
+        chunks.append({"type": "content_block_stop", "index": index})
+    chunks += [{"type": "message_delta", "delta": {"stop_reason": "end_turn"}}, {"type": "message_stop"}]
+    return [f"event: {chunk['type']}\ndata: {json.dumps(chunk)}\n\n" for chunk in chunks]
+
+
+def reasoning_events(*pieces: tuple[str, str]) -> list[str]:
+    return [f"data: {json.dumps({'choices': [{'index': 0, 'delta': {key: text}}]})}\n\n" for key, text in pieces]
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        anthropic_events(("text", [CALM] * 40)),
+        anthropic_events(("thinking", [CALM] * 9), ("text", [CALM] * 40)),
+        reasoning_events(*[("reasoning_content", CALM)] * 3, *[("content", CALM)] * 40),
+    ],
+)
+def test_a_text_that_is_over_does_not_hold_back_the_rest(whole: list[str]) -> None:
+    sent: list[bytes] = []
+
+    async def app(_: Any, __: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        for event in whole:
+            await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
+        assert b"".join(sent).decode().count(CALM) > 20
+        await send({"type": "http.response.body"})
+
+    asyncio.run(drive(under_guard(app), ASK, sent))
+    assert b"".join(sent).decode() == "".join(whole)
+
+
+def test_a_text_that_goes_on_after_all_is_read_behind_what_left() -> None:
+    def answered(*pieces: tuple[str, str], policy: Any = None) -> str:
+        return Site(streaming("".join(reasoning_events(*pieces))), a_guardian(policy)).post(ASK).text
+
+    pause = [("content", CALM)] * 9
+    clean = [("reasoning", "Well, a bo"), *pause, ("reasoning", "at. "), *pause, ("reasoning", "Yes. "), *pause]
+    assert answered(*clean) == "".join(reasoning_events(*clean))
+    for policy in ({}, REDACT):  # what has left cannot be cut out any more
+        text = answered(("reasoning", "Well, a bo"), *pause, ("reasoning", "mb. "), *pause, policy=policy)
+        assert '"findings": ["weapons"]' in text
+        assert "mb." not in text
+    text = answered(("reasoning", "Well. A bomb. "), *pause, ("reasoning", "Fine. "), *pause, policy=REDACT)
+    chunks = [json.loads(event)["choices"][0]["delta"] for event in events(text)]
+    assert "".join(chunk.get("reasoning", "") for chunk in chunks) == "Well. [redacted] Fine. "
+    assert "".join(chunk.get("content", "") for chunk in chunks) == CALM * 18
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["content", "reasoning", "refusal"]),
+            st.sampled_from([CALM, "Take a bomb. ", "Für Übung ging er fort. "]),
+        ),
+        max_size=40,
+    ),
+    st.integers(1, 40),
+)
+def test_texts_that_stop_and_go_on_stay_apart_and_whole(pieces: list[tuple[str, str]], size: int) -> None:
+    whole = "".join(reasoning_events(*pieces))
+    assert Site(streaming(whole, (size,)), a_guardian({"shadow": True})).post(ASK).text == whole
+    for policy in ({}, REDACT):
+        text = Site(streaming(whole, (size,)), a_guardian(policy)).post(ASK).text
+        assert "bomb" not in text
+        if '"guardian"' not in text:
+            for key in ("content", "reasoning", "refusal"):
+                deltas = [json.loads(event)["choices"][0]["delta"] for event in events(text)]
+                said = "".join(delta.get(key, "") for delta in deltas)
+                kept = ".*".join(map(re.escape, said.split("[redacted]")))
+                assert re.fullmatch(kept, "".join(p for k, p in pieces if k == key))
 
 
 @pytest.mark.parametrize("kind", ["text/event-stream", "application/jsonl"])
