@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -472,4 +473,4 @@ def test_the_example(repo: Path) -> None:
     command = [sys.executable, repo / "examples" / "litellm" / "guardrail.py"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 0, result.stderr
-    assert "prompt blocked: jailbreak" in result.stdout
+    assert re.search(r"prompt blocked: .*jailbreak", result.stdout)
