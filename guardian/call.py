@@ -6,13 +6,16 @@ All but the checks themselves: the sync and the async face of the decorator shar
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import typing
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
+    Awaitable,
     Callable,
+    Coroutine,
     Generator,
     Iterable,
     Iterator,
@@ -21,8 +24,8 @@ from collections.abc import (
 )
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from types import SimpleNamespace, UnionType
+from typing import Any, Union
 
 from pydantic import BaseModel
 
@@ -30,7 +33,7 @@ from guardian import messages as chat
 from guardian.chunks import AnyFeed
 from guardian.documents import read_document
 from guardian.errors import ConfigError, InputError
-from guardian.extract import Key, Slot, answer_slots, document_slots, refused, replaced
+from guardian.extract import FILE, Key, Slot, answer_slots, document_slots, refused, replaced
 from guardian.guard import Guardian
 from guardian.stream import OnBlock, safeguard_reply
 from guardian.verdict import Action, Stage, Verdict
@@ -44,6 +47,8 @@ class Plan:
 
     name: str
     signature: inspect.Signature
+    keywords: str | None
+    """The parameter that takes all other keywords, as in `**options`."""
     function: Callable[..., Any]
     guardian: Callable[[], Guardian]
     on_block: OnBlock
@@ -56,29 +61,37 @@ class Plan:
     @classmethod
     def of(cls, function: Callable[..., Any], **options: Any) -> Plan:
         """The plan for a function; ConfigError where it cannot be guarded that way."""
-        if not callable(function):
-            raise ConfigError("guard", f"needs a function, not {type(function).__name__}")
         name = getattr(function, "__qualname__", type(function).__name__)
         signature = inspect.signature(function)
         if not signature.parameters:
             raise ConfigError(name, "takes no argument, so there is no prompt to guard")
+        keywords = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), None)
         named = [("prompt", options["prompt"]), *(("documents", document) for document in options["documents"])]
         for key, parameter in named:
-            if parameter is not None and parameter not in signature.parameters:
+            if parameter is not None and parameter not in signature.parameters and keywords is None:
                 raise ConfigError(key, f"{name} has no parameter {parameter!r}")
-        return cls(name=name, signature=signature, function=function, **options)
+        return cls(name=name, signature=signature, keywords=keywords, function=function, **options)
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """The call with these arguments; InputError where it has no prompt."""
-        bound = self.signature.bind(*args, **kwargs)
-        given = (
-            [name for name in bound.arguments if name not in self.documents] if self.prompt is None else [self.prompt]
-        )
-        bound.apply_defaults()
-        for name in given:
-            if isinstance(bound.arguments[name], str) or _is_chat(bound.arguments[name]):
-                return Call(self, bound, name)
+        call = Call(self, self.signature.bind(*args, **kwargs))
+        given = [name for name in call.arguments if name not in self.documents]
+        own = [name for name in call.bound.arguments if name not in self.documents]
+        call.bound.apply_defaults()
+        call.parameter = self._prompt_of(call.arguments, given, own)
+        return call
+
+    def _prompt_of(self, arguments: Mapping[str, Any], given: Sequence[str], own: Sequence[str]) -> str:
+        """The name of the argument that is the prompt: as `prompt=` says, by its name, or the first that may be one."""
+        named = [name for name in _PROMPTS if name in given and not _is_none(arguments[name])]
+        for name in [self.prompt] if self.prompt is not None else named or own:
+            if isinstance(value := arguments.get(name), str) or _is_chat(value):
+                return name
         raise InputError(f"{self.name} was called without a str or a list of messages for its prompt")
+
+
+_PROMPTS = ("messages", "prompt")
+"""Names that say of an argument that it is the prompt, wherever it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +122,31 @@ class Call:
 
     plan: Plan
     bound: inspect.BoundArguments
-    parameter: str
+    parameter: str = ""
     guardian: Guardian = field(init=False)
 
     def __post_init__(self) -> None:
         self.guardian = self.plan.guardian()
 
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """The arguments by name, those in `**options` by their own names after the others."""
+        own, rest = self.bound.arguments, self.plan.keywords
+        if rest is None:
+            return own
+        return {**own, **{name: value for name, value in own.get(rest, {}).items() if name not in own}}
+
+    def _put(self, name: str, value: Any) -> None:
+        own, rest = self.bound.arguments, self.plan.keywords
+        if rest is None or name in own:
+            own[name] = value
+        else:
+            own[rest] = {**own[rest], name: value}
+
     @cached_property
     def prompt(self) -> str | Messages:
         """The prompt as it came: a text, or messages as mappings."""
-        value = self.bound.arguments[self.parameter]
+        value = self.arguments[self.parameter]
         return value if isinstance(value, str) else [_as_mapping(message) for message in value]
 
     @cached_property
@@ -132,8 +160,8 @@ class Call:
         return [
             (name, slot)
             for name in self.plan.documents
-            if self.bound.arguments[name] is not None
-            for slot in _documents(name, self.bound.arguments[name])
+            if (value := self.arguments.get(name)) is not None
+            for slot in _documents(name, value)
         ]
 
     @property
@@ -147,24 +175,23 @@ class Call:
         if verdict.blocked or (sent and verdict.action is Action.REDACT):
             return verdict
         if verdict.action is Action.REDACT:
-            self.bound.arguments[self.parameter] = self._redacted(verdict)
+            self._put(self.parameter, self._redacted(verdict))
         return None
 
     def admitted_documents(self, verdicts: Sequence[Verdict], *, sent: bool = False) -> Verdict | None:
         """The same for the documents, whose verdicts come in their order."""
         for (name, slot), verdict in zip(self.documents, verdicts, strict=True):
-            if verdict.blocked or (verdict.action is Action.REDACT and (sent or slot.name == _FILE)):
+            if verdict.blocked or (verdict.action is Action.REDACT and (sent or slot.name == FILE)):
                 return verdict
             if verdict.action is Action.REDACT:
-                value = self.bound.arguments[name]
-                self.bound.arguments[name] = replaced(value, {slot.path: verdict.redact(slot.text)})
+                self._put(name, replaced(self.arguments[name], {slot.path: verdict.redact(slot.text)}))
         return None
 
     def _redacted(self, verdict: Verdict) -> Any:
         if isinstance(self.prompt, str):
             return verdict.redact(self.prompt)
         changed = chat.redact_messages(self.prompt, verdict)
-        originals = self.bound.arguments[self.parameter]
+        originals = self.arguments[self.parameter]
         return [
             original if new is old else replaced(original, {("content",): new["content"]})
             for original, old, new in zip(originals, self.prompt, changed, strict=True)
@@ -197,7 +224,7 @@ class Call:
                 raise InputError(f"extract gave {type(text).__name__} for the answer of {self.plan.name}, not a str")
             return Answer([Slot((), text)])
         slots = answer_slots(answer)
-        if not slots:
+        if not slots and answer is not None:
             kind = type(answer).__name__
             raise InputError(f"{self.plan.name} returned {kind}, and no text was found in it; say where with extract=")
         return Answer(slots)
@@ -221,26 +248,30 @@ class Call:
 
     def replied(self, verdict: Verdict) -> Any:
         """The reply to what was stopped before the call, in the function's own return type; raises where it must."""
+        reply, origin = self.replied_once(verdict), typing.get_origin(_hint(self.plan.function))
+        if origin in _ASYNC_STREAMS:
+            return _astream_of(reply)
+        if origin in _STREAMS:
+            return _stream_of(reply)
+        return _soon(reply) if origin in _AWAITABLES else reply
+
+    def replied_once(self, verdict: Verdict) -> Any:
+        """The same as one chunk of what the function streams, or as what it returns where it does not."""
         reply = safeguard_reply(verdict, self.plan.on_block)
         if self.plan.respond is not None:
             return self.plan.respond(reply)
         return _made(reply, _returned(self.plan.function), verdict)
 
 
-_FILE = "file"
-"""The name of a slot whose text was read from a file: it cannot be rewritten."""
-
-
 def _documents(name: str, value: object) -> list[Slot]:
-    if isinstance(value, Path):
-        return [Slot((), read_document(value).text, Stage.DOCUMENT, _FILE)]
-    if isinstance(value, list | tuple) and any(isinstance(item, Path) for item in value):
-        found = [(index, slot) for index, item in enumerate(value) for slot in _documents(name, item)]
-        return [dataclasses.replace(slot, path=(index, *slot.path)) for index, slot in found]
-    slots = document_slots(value)
+    slots = document_slots(value, lambda path: read_document(path).text)
     if not slots and value:
         raise InputError(f"no text was found in the argument {name!r} ({type(value).__name__})")
     return slots
+
+
+def _is_none(value: object) -> bool:
+    return value is None or (isinstance(value, list | tuple) and not value)
 
 
 def _is_chat(value: object) -> bool:
@@ -266,29 +297,70 @@ def _is_sdk_stream(answer: object) -> bool:
     return hasattr(answer, "close") and not isinstance(answer, str | bytes | Mapping | list | tuple)
 
 
-_STREAMS = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator)
+_ASYNC_STREAMS = (AsyncGenerator, AsyncIterable, AsyncIterator)
+_STREAMS = (*_ASYNC_STREAMS, Generator, Iterable, Iterator)
+_AWAITABLES = (Awaitable, Coroutine)
+_UNKNOWN = object()
+
+
+def _stream_of(reply: Any) -> Iterator[Any]:
+    yield reply
+
+
+async def _astream_of(reply: Any) -> AsyncIterator[Any]:
+    yield reply
+
+
+async def _soon(reply: Any) -> Any:
+    return reply
 
 
 def _returned(function: Callable[..., Any]) -> Any:
-    """What a function is annotated to return, or to yield; None where that is not known."""
-    try:
-        hint = typing.get_type_hints(function).get("return")
-    except (NameError, TypeError, AttributeError):  # a name that exists only for type checkers
+    """What a function is annotated to give: to return, to yield, or to be awaited for; None where it does not say."""
+    hint = _hint(function)
+    origin, of = typing.get_origin(hint), typing.get_args(hint)
+    if origin in _STREAMS:
+        return of[0] if of else None
+    if origin in _AWAITABLES:
+        return of[-1] if of else None
+    return hint
+
+
+def _hint(function: Callable[..., Any]) -> Any:
+    """The annotation of what a function returns; _UNKNOWN where it is a name that only type checkers can follow."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if not inspect.isroutine(function):
+        function = type(function).__call__
+    annotations = getattr(function, "__annotations__", {})
+    if "return" not in annotations:
         return None
-    of_stream = typing.get_args(hint) if typing.get_origin(hint) in _STREAMS else ()
-    return of_stream[0] if of_stream else hint
+    alone = SimpleNamespace(__annotations__={"return": annotations["return"]})  # the others may not be there at runtime
+    try:
+        return typing.get_type_hints(alone, getattr(inspect.unwrap(function), "__globals__", {}))["return"]
+    except (NameError, TypeError, AttributeError):
+        return _UNKNOWN
 
 
 def _made(reply: str, kind: Any, verdict: Verdict) -> Any:
     """`reply` as a `kind`: a str, or a model or dataclass that takes one str; else the block is raised."""
-    if kind in (None, Any, str) or str in typing.get_args(kind):
+    kinds = typing.get_args(kind) if typing.get_origin(kind) in (Union, UnionType) else (kind,)
+    if any(kind in (None, Any, str) for kind in kinds):
         return reply
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        needed = [name for name, info in kind.model_fields.items() if info.is_required()]
-        if len(needed) == 1 and kind.model_fields[needed[0]].annotation is str:
-            return kind(**{needed[0]: reply})
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        fields = [f for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
-        if len(fields) == 1 and typing.get_type_hints(kind)[fields[0].name] is str:
-            return kind(**{fields[0].name: reply})
+    for model in kinds:
+        if (field := _only_str(model)) is not None:
+            return model(**{field: reply})
     raise verdict.error()
+
+
+def _only_str(kind: Any) -> str | None:
+    """The one field that a model or dataclass cannot be made without, where that is a str."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        needed = {name: info.annotation for name, info in kind.model_fields.items() if info.is_required()}
+    elif isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        no_default = [f for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
+        needed = {f.name: hints[f.name] for f in no_default}
+    else:
+        return None
+    return next(iter(needed)) if list(needed.values()) == [str] else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from guardian.errors import InputError
-from guardian.extract import Slot, answer_slots, channel_of, refused
+from guardian.extract import Slot, channel_of, chunk_slots, is_event, refused
 from guardian.guard import Guardian
 from guardian.stream import Feed, OnBlock, StreamGuard, TextFeed, safeguard_reply
 from guardian.text.holdback import HOLDBACK
@@ -37,7 +37,8 @@ class ChunkFeed(Generic[Item]):
 
     Chunks leave in order and unchanged, so what the policy would redact stops the stream. A tool call is held to the
     end and checked whole: half a call is of use to nobody. `extract` gives the text of a chunk whose shape is not known
-    to `guardian.extract`; `respond` makes a chunk of the safeguard reply where there is none to make it from.
+    to `guardian.extract`; without it such chunks wait for the first text, and where none comes nothing leaves and
+    InputError is raised. `respond` makes a chunk of the safeguard reply where there is none to make it from.
     """
 
     def __init__(
@@ -58,6 +59,8 @@ class ChunkFeed(Generic[Item]):
         self._received: dict[Hashable, int] = {}
         self._tools: dict[Hashable, _ToolCall] = {}
         self._tools_clear = False
+        self._legible = False  # there was a text, or a call of a tool
+        self._unknown: str | None = None  # type of a chunk that is no event of an API and has neither
         self._held: deque[_Held[Item]] = deque()
         self._last: Item | None = None
         self._stopped: Verdict | None = None
@@ -119,7 +122,7 @@ class ChunkFeed(Generic[Item]):
     def _absorb(self, chunk: Item) -> list[tuple[StreamGuard, str]]:
         if self.cut:
             return []
-        slots = answer_slots(chunk) if self._extract is None else [Slot((), self._extract(chunk))]
+        slots = self._slots(chunk)
         ends: dict[Hashable, int] = {}
         feeds: list[tuple[StreamGuard, str]] = []
         tools = [slot for slot in slots if slot.stage is Stage.TOOL_CALL]
@@ -136,9 +139,28 @@ class ChunkFeed(Generic[Item]):
         self._held.append(_Held(chunk, ends, bool(tools)))
         return feeds
 
+    def _slots(self, chunk: Item) -> list[Slot]:
+        if self._extract is not None:
+            return [Slot((), self._extract(chunk))]
+        if isinstance(chunk, bytes | bytearray | memoryview):
+            raise InputError("a chunk of a stream must not be bytes: decode them first, with an incremental decoder")
+        slots = chunk_slots(chunk)
+        if slots:
+            self._legible = True
+        elif not is_event(chunk):
+            self._unknown = type(chunk).__name__
+        return slots
+
+    @property
+    def _unread(self) -> bool:
+        """Whether chunks came whose shape is not known, and no text in any."""
+        return self._unknown is not None and not self._legible
+
     def _calls(self) -> list[tuple[str, str]]:
         if self.cut or any(guard.cut for guard in self._texts.values()):
             return []
+        if self._unread:
+            raise InputError(f"no text was found in a stream of {self._unknown}; say where with extract=")
         self._tools_clear = True
         return [(call.name, "".join(call.arguments)) for call in self._tools.values()]
 
@@ -159,6 +181,8 @@ class ChunkFeed(Generic[Item]):
         return clear
 
     def _may_leave(self, held: _Held[Item]) -> bool:
+        if self._unread:
+            return False
         if held.calls_tool and (not self._tools_clear or self.cut):
             return False
         return all(self._texts[channel].delivered >= end for channel, end in held.ends.items())

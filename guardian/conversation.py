@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from guardian.flow import Job
 from guardian.policy import Policy
-from guardian.verdict import Stage, Verdict
+from guardian.verdict import Action, Stage, Verdict
 
 _KEY = secrets.token_bytes(32)
 
@@ -74,12 +74,15 @@ class Conversation:
     def __init__(self, size: int = 1024) -> None:
         self._stopped: Recent[Verdict] = Recent(size)
 
-    def stopped(self, job: Job) -> Verdict | None:
-        """The verdict that stopped this text before, if one did."""
+    def stopped(self, job: Job, *, shadow: bool = False) -> Verdict | None:
+        """The verdict that stopped this text before, if one did; with `shadow` it only says that it would."""
         if job.stage not in _DOCUMENTS:
             return None
         verdict = self._stopped.get(_digest(job.text))
-        return None if verdict is None else verdict.model_copy(update={"stage": job.stage, "timings": {}})
+        if verdict is None:
+            return None
+        changes = {"action": Action.ALLOW, "flagged": False, "reply": None, "shadow": True} if shadow else {}
+        return verdict.model_copy(update={"stage": job.stage, "timings": {}, **changes})
 
     def note(self, job: Job, verdict: Verdict) -> None:
         """Remember what was stopped."""

@@ -64,8 +64,9 @@ def guard(
         @guard
         def ask(prompt: str) -> str: ...
 
-    `prompt` names the parameter with the prompt; without it, it is the first argument of the call, never a default,
-    that is a str or a list of messages. `documents` and `context` name parameters with documents (texts, paths,
+    `prompt` names the parameter with the prompt; without it, it is the argument called `messages` or `prompt`, or else
+    the first one, never a default, that is a str or a list of messages. Keywords of a `**kwargs` have to be named, by
+    these names or by the options. `documents` and `context` name parameters with documents (texts, paths,
     objects with `page_content` or `text`, lists and mappings of them), which are checked for the task that the prompt
     asks for. The answer's texts and tool calls are found by its shape (`guardian.extract`), or its text by `extract`.
 
@@ -85,6 +86,7 @@ def guard(
     checked_on_block(on_block)
 
     def decorate(inner: Callable[..., Any]) -> Callable[..., Any]:
+        kind = _kind(inner)
         plan = Plan.of(
             inner,
             guardian=lambda: guardian or _default(),
@@ -95,7 +97,6 @@ def guard(
             respond=respond,
             holdback_chars=holdback_chars,
         )
-        kind = _kind(inner)
         if overlap and kind in (_sync, _generator):
             raise ConfigError("overlap", f"{plan.name} is not async: a call that runs in a thread cannot be cancelled")
         if overlap:
@@ -142,7 +143,7 @@ def _generator(function: Callable[..., Iterator[Any]], plan: Plan) -> Callable[.
     def guarded(*args: Any, **kwargs: Any) -> Iterator[Any]:
         call = plan.bind(args, kwargs)
         if (stopped := _admit(call)) is not None:
-            yield call.replied(stopped)
+            yield call.replied_once(stopped)
             return
         with _streamed(function(*call.bound.args, **call.bound.kwargs), call) as stream:
             yield from stream
@@ -155,7 +156,7 @@ def _async_generator(function: Callable[..., AsyncIterator[Any]], plan: Plan) ->
     async def guarded(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         call = plan.bind(args, kwargs)
         if (stopped := await _aadmit(call)) is not None:
-            yield call.replied(stopped)
+            yield call.replied_once(stopped)
             return
         async with _astreamed(function(*call.bound.args, **call.bound.kwargs), call) as stream:
             async for chunk in stream:
@@ -166,6 +167,8 @@ def _async_generator(function: Callable[..., AsyncIterator[Any]], plan: Plan) ->
 
 def _kind(function: Callable[..., Any]) -> _Wrap:
     """How a function, or the call of a callable object, is wrapped."""
+    if isinstance(function, classmethod | staticmethod):
+        raise ConfigError("guard", f"must stand below @{type(function).__name__}, right above the function")
     if not callable(function):
         raise ConfigError("guard", f"needs a function, not {type(function).__name__}")
     called = [function, getattr(function, "__call__", None)]  # noqa: B004
@@ -220,7 +223,7 @@ def _overlapped_generator(function: Callable[..., AsyncIterator[Any]], plan: Pla
             await _cancelled(first)
             await cast(Any, upstream).aclose()
         if stopped is not None:
-            yield call.replied(stopped)
+            yield call.replied_once(stopped)
 
     return guarded
 

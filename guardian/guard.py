@@ -20,7 +20,7 @@ from guardian.decision import floors
 from guardian.documents import read_document
 from guardian.errors import ConfigError, GuardTimeout, GuardUnavailable, InputError
 from guardian.flow import Job, judge
-from guardian.hooks import Check, Hook
+from guardian.hooks import Check, Hook, checked_hooks
 from guardian.policy import Policy
 from guardian.record import RecorderLike, Recorders
 from guardian.scoring.backend import SCORES, Backend, Device
@@ -81,8 +81,8 @@ class Guardian:
             raise ConfigError("backend", "give a model or a backend, not both")
         if workers < 1:
             raise ConfigError("workers", f"must be at least 1, not {workers}")
-        self._scope = _Scope(policy or Policy())
-        self._hooks = tuple(hooks)
+        self._scope = _Scope(Policy() if policy is None else _a_policy(policy))
+        self._hooks = checked_hooks(hooks)
         self._recorders = Recorders(recorders)
         self._remembered = Verdicts()
         self._model = model
@@ -140,11 +140,11 @@ class Guardian:
 
     def check_responses(self, prompt: str, responses: Sequence[str]) -> list[Verdict]:
         """Check several answers to one prompt in shared batches, as an API gives them that is asked for many."""
-        return self._run([_answer(prompt, response) for response in responses])
+        return self._run(_answers(prompt, responses))
 
     async def acheck_responses(self, prompt: str, responses: Sequence[str]) -> list[Verdict]:
         """Check several answers to one prompt; see `check_responses`."""
-        return await self._arun([_answer(prompt, response) for response in responses])
+        return await self._arun(_answers(prompt, responses))
 
     def check_document(self, document: str | Path, *, task: str | None = None) -> Verdict:
         """Check a document of any length: its text, or the path of a file (text, Markdown, HTML, PDF, DOCX).
@@ -165,11 +165,11 @@ class Guardian:
 
     def check_documents(self, documents: Sequence[str], *, task: str | None = None) -> list[Verdict]:
         """Check the texts of several documents for one task in shared batches, as retrieval brings them."""
-        return self._run([_document(text, task) for text in documents])
+        return self._run(_documents(documents, task))
 
     async def acheck_documents(self, documents: Sequence[str], *, task: str | None = None) -> list[Verdict]:
         """Check the texts of several documents for one task; see `check_documents`."""
-        return await self._arun([_document(text, task) for text in documents])
+        return await self._arun(_documents(documents, task))
 
     def check_tool_call(self, name: str, arguments: str | Mapping[str, Any]) -> Verdict:
         """Check a call a model wants to make, before it is made: the tool's name, and its arguments as JSON or mapping.
@@ -229,11 +229,14 @@ class Guardian:
         what the model cannot give.
         """
         scope = self._current
-        if policy is not None and self._backend is not None:
+        policy = scope.policy if policy is None else _a_policy(policy)
+        if self._backend is not None and policy is not scope.policy:
             _can_serve(policy, self._backend)
+        if tenant is not None and not isinstance(tenant, str):
+            raise ConfigError("tenant", f"must be a str, not {type(tenant).__name__}")
         scope = replace(
             scope,
-            policy=policy or scope.policy,
+            policy=policy,
             tenant=tenant or scope.tenant,
             conversation=conversation or scope.conversation,
         )
@@ -370,6 +373,15 @@ class Guardian:
         ]
 
 
+def _a_policy(value: object) -> Policy:
+    if isinstance(value, Policy):
+        return value
+    raise ConfigError(
+        "policy",
+        f"must be a Policy, not {type(value).__name__}: see Policy.preset, Policy.from_file and Policy.from_mapping",
+    )
+
+
 def _can_serve(policy: Policy, backend: Backend) -> None:
     for stage in Stage:
         floors(policy, stage, backend.thresholds)  # raises where the model cannot serve this policy
@@ -377,7 +389,7 @@ def _can_serve(policy: Policy, backend: Backend) -> None:
 
 def _recalled(job: Job, scope: _Scope) -> Verdict | None:
     """The verdict on this text that the conversation or the memory of earlier messages holds."""
-    stopped = scope.conversation.stopped(job) if scope.conversation else None
+    stopped = scope.conversation.stopped(job, shadow=scope.policy.shadow) if scope.conversation else None
     if stopped is not None or scope.memory is None:
         return stopped
     return scope.memory.get(job, scope.policy)
@@ -391,9 +403,22 @@ def _job(text: str, stage: Stage | str, what: str = "text") -> Job:
 
 
 def _jobs(texts: Iterable[str], stage: Stage | str) -> list[Job]:
+    return [_job(text, stage, f"texts[{index}]") for index, text in enumerate(_several(texts, "texts"))]
+
+
+def _answers(prompt: str, responses: Iterable[str]) -> list[Job]:
+    return [_answer(prompt, response) for response in _several(responses, "responses")]
+
+
+def _documents(documents: Iterable[str], task: str | None) -> list[Job]:
+    return [_document(text, task) for text in _several(documents, "documents")]
+
+
+def _several(texts: Iterable[str], what: str) -> Iterable[str]:
+    """The texts themselves; one str is no list of its characters."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise InputError(f"texts must be a list of str, not {type(texts).__name__}")
-    return [_job(text, stage, f"texts[{index}]") for index, text in enumerate(texts)]
+        raise InputError(f"{what} must be a list of str, not {type(texts).__name__}")
+    return texts
 
 
 def _answer(prompt: str, response: str) -> Job:

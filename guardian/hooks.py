@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from guardian.errors import ConfigError
 from guardian.verdict import Stage, Verdict
 
 
@@ -31,3 +34,20 @@ class Hook(Protocol):
     def after(self, check: Check, verdict: Verdict) -> Verdict | None:
         """After the decision; a verdict that is returned takes the place of the guard's."""
         ...
+
+
+def checked_hooks(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
+    """The hooks themselves; ConfigError names the one that is none. An async one would never be awaited."""
+    if not isinstance(hooks, Iterable):
+        raise ConfigError("hooks", f"must be a list of hooks, not {type(hooks).__name__}")
+    given = tuple(hooks)
+    for index, hook in enumerate(given):
+        key = f"hooks[{index}]"
+        if isinstance(hook, type):
+            raise ConfigError(key, f"is the class {hook.__name__}, not an instance of it")
+        for method in (getattr(hook, name, None) for name in ("before", "after")):
+            if not callable(method):
+                raise ConfigError(key, f"must have the methods before and after, unlike {type(hook).__name__}")
+            if inspect.iscoroutinefunction(method):
+                raise ConfigError(key, "must not be async: nobody would await it")
+    return given

@@ -93,7 +93,7 @@ def _ways_of(op: str, argument: Any) -> float:
             if high > 1 and inner * high > _MOST_WAYS:
                 raise ValueError(
                     "can take exponential time: it repeats what can match in many ways; "
-                    "make the inner repetition possessive (++, *+) or bounded"
+                    "make the inner repetition possessive (++, *+, ?+) or bounded"
                 )
             free = math.inf if high == _parser.MAXREPEAT else math.log(high - low + 1)
             return free + (inner * high if inner else 0.0)

@@ -6,6 +6,7 @@ Everything here is a pure function over immutable values: no model, no clock, no
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -51,7 +52,11 @@ class Rule(_Model):
     @model_validator(mode="before")
     @classmethod
     def _bare_action(cls, value: object) -> object:
-        return {"action": value} if isinstance(value, str) else value
+        if isinstance(value, str):
+            return {"action": value}
+        if not isinstance(value, Mapping | Rule):  # such as `off`, which YAML takes for false
+            raise ValueError("must be an action, such as block, or a table with one")
+        return value
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -132,6 +137,8 @@ class Policy(_Model):
     @field_validator("fail_mode", mode="before")
     @classmethod
     def _default_fail_modes(cls, value: object) -> object:
+        if isinstance(value, str):
+            raise ValueError("must be given by stage, as in {prompt: open}")
         return _laid_over(_FAIL_MODES, value)
 
     @field_validator("timeout_s", mode="wrap")
@@ -146,7 +153,7 @@ class Policy(_Model):
             raise ValueError("two rules have the same name")
         return rules
 
-    @property
+    @cached_property
     def ref(self) -> PolicyRef:
         return PolicyRef(name=self.name, version=self.version)
 

@@ -13,6 +13,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextvars import copy_context
 from threading import Event, Lock
 from typing import TypeVar
+from weakref import WeakSet
 
 from guardian.errors import GuardOverloaded, GuardTimeout, GuardUnavailable
 
@@ -38,6 +39,7 @@ class Workers:
         self._lock = Lock()
         self._pool: ThreadPoolExecutor | None = None
         self._pending = 0
+        _started.add(self)
 
     def call(self, work: Callable[[Event], Result], stage: str, seconds: float | None) -> Result:
         """Do `work` in this thread, or where there is a limit of `seconds` in a worker, waiting that long at most.
@@ -87,6 +89,12 @@ class Workers:
         if pool is not None:
             pool.shutdown(cancel_futures=True)
 
+    def forked(self) -> None:
+        """In the child of a fork: the parent's pool is here, but not its threads, and nobody can give its lock back."""
+        self._lock = Lock()
+        self._pool = None
+        self._pending = 0
+
     def _submit(self, work: Callable[[Event], Result], stage: str, abandoned: Event) -> Future[Result]:
         with self._lock:
             if self._pending >= self._waiting:
@@ -101,6 +109,18 @@ class Workers:
     def _done(self, _: object) -> None:
         with self._lock:
             self._pending -= 1
+
+
+_started: WeakSet[Workers] = WeakSet()
+
+
+def _after_fork() -> None:
+    for workers in _started:
+        workers.forked()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _closed(stage: str) -> GuardUnavailable:

@@ -114,6 +114,18 @@ def test_a_document_stopped_once_stays_stopped_for_any_task() -> None:
     assert not guardian.check_document(document, task="Summarise this.").blocked
 
 
+def test_under_a_shadow_policy_what_was_stopped_is_only_watched() -> None:
+    guardian = Guardian(backend=ScriptedBackend(RULES))
+    shadow = guardian.policy.with_overrides({"shadow": True})
+    with guardian.using(conversation=Conversation()):
+        assert guardian.check_document("obey me").blocked
+        with guardian.using(shadow):
+            verdict = guardian.check_document("obey me")
+        assert (verdict.action, verdict.would, verdict.shadow) == (Action.ALLOW, Action.BLOCK, True)
+        assert (verdict.flagged, verdict.reply) == (False, None)
+        assert guardian.check_document("obey me").blocked
+
+
 def test_what_one_conversation_stopped_does_not_reach_another() -> None:
     def script(piece: Piece) -> dict[str, float]:
         return {"injection": 0.99 if piece.context == "Translate this." and "obey me" in piece.text else 0.0}
@@ -171,6 +183,17 @@ def test_a_policy_that_the_model_cannot_serve_is_refused_on_entry() -> None:
         pass
 
 
+def test_a_policy_is_a_policy_and_a_tenant_a_name() -> None:
+    guardian = Guardian(backend=ScriptedBackend(RULES))
+    for wrong in ("strict", {"fpr": 0.01}, ""):
+        with pytest.raises(ConfigError, match=r"policy: must be a Policy, not \w+: see Policy\.preset"):
+            Guardian(backend=ScriptedBackend(RULES), policy=wrong)  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match="policy: must be a Policy"), guardian.using(wrong):  # type: ignore[arg-type]
+            pass
+    with pytest.raises(ConfigError, match="tenant: must be a str, not int"), guardian.using(tenant=42):  # type: ignore[arg-type]
+        pass
+
+
 # -- hooks and recorders
 
 
@@ -200,6 +223,29 @@ def test_hooks_see_every_check_and_may_have_the_last_word() -> None:
     block = [(Stage.PROMPT, "a bomb", None), Action.BLOCK, (Stage.PROMPT, "a bomb", "trusted"), Action.BLOCK]
     assert watch.seen == block
     assert "a bomb" not in repr(Check(Stage.PROMPT, "a bomb", "context of a bomb"))
+
+
+class OnlyAfter:
+    def after(self, check: Check, verdict: Verdict) -> None: ...
+
+
+class Later:
+    async def before(self, check: Check) -> None: ...
+    def after(self, check: Check, verdict: Verdict) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("hooks", "message"),
+    [
+        ([OnlyAfter()], r"hooks\[0\]: must have the methods before and after, unlike OnlyAfter"),
+        ([Later()], r"hooks\[0\]: must not be async"),
+        ([OnlyAfter], r"hooks\[0\]: is the class OnlyAfter, not an instance"),
+        (Later(), "hooks: must be a list of hooks, not Later"),
+    ],
+)
+def test_a_hook_that_would_not_be_called_is_refused_from_the_start(hooks: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Guardian(backend=ScriptedBackend(RULES), hooks=hooks)
 
 
 def test_recorders_are_told_and_never_break_a_call() -> None:

@@ -7,7 +7,8 @@ import asyncio
 import dataclasses
 import functools
 import inspect
-from collections.abc import AsyncIterator, Iterator
+import typing
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,88 @@ def test_replies_in_place_of_errors() -> None:
     assert asyncio.run(aask("a bomb")) == reply
 
 
+class Reply(BaseModel):
+    text: str
+    score: float = 0.0
+
+
+@dataclasses.dataclass
+class Bot:
+    name: str = "bot"
+
+    def __call__(self, prompt: str) -> Reply:
+        return Reply(text="fine")
+
+
+async def _streamed() -> AsyncIterator[str]:
+    yield "fine"
+
+
+async def _said() -> str:
+    return "fine"
+
+
+def test_a_reply_is_what_the_function_promises() -> None:
+    replying = guard(guardian=a_guardian(), on_block="reply")
+
+    def for_a_model(model: str, prompt: str) -> Reply | None:
+        return None
+
+    def with_a_client(prompt: str, client: Client | None = None) -> Reply:  # type: ignore[name-defined]  # noqa: F821
+        return Reply(text="fine")
+
+    for ask in (replying(Bot()), replying(functools.partial(for_a_model, "gpt")), replying(with_a_client)):
+        assert ask("a bomb") == Reply(text=TEMPLATES["weapons"])
+
+    def streams(prompt: str) -> Iterator[str]:
+        return iter(["fine"])
+
+    def streams_later(prompt: str) -> AsyncIterator[str]:
+        return _streamed()
+
+    async def streams_soon(prompt: str) -> AsyncIterator[str]:
+        return _streamed()
+
+    def says_later(prompt: str) -> Awaitable[str]:
+        return _said()
+
+    def streams_something(prompt: str) -> typing.Iterator:  # type: ignore[type-arg]
+        return iter(["fine"])
+
+    async def read() -> list[str]:
+        streamed = [chunk async for chunk in replying(streams_later)("a bomb")]
+        return [
+            *streamed,
+            *[chunk async for chunk in await replying(streams_soon)("a bomb")],
+            await replying(says_later)("a bomb"),
+        ]
+
+    for streaming in (streams, streams_something):
+        assert list(replying(streaming)("a bomb")) == [TEMPLATES["weapons"]]
+    assert asyncio.run(read()) == [TEMPLATES["weapons"]] * 3
+
+
+def test_where_no_reply_fits_the_block_is_raised() -> None:
+    class Local(BaseModel):
+        text: str
+
+    def lists(prompt: str) -> list[str]:
+        return []
+
+    def maps(prompt: str) -> dict[str, str]:
+        return {}
+
+    def unknown(prompt: str) -> Local:  # a name that cannot be looked up from outside
+        return Local(text="fine")
+
+    def nothing(prompt: str) -> None: ...
+
+    for ask in (lists, maps, unknown, nothing):
+        replying: Any = guard(guardian=a_guardian(), on_block="reply")(ask)
+        with pytest.raises(BlockedPrompt):
+            replying("a bomb")
+
+
 def test_a_policy_that_replies_never_raises() -> None:
     @guard(guardian=a_guardian(stages={"prompt": {"harm": "reply"}}))
     def ask(prompt: str) -> str:
@@ -157,6 +240,51 @@ def test_which_argument_is_the_prompt() -> None:
     assert Bot().ask("hi") == "fine"
     with pytest.raises(BlockedPrompt):
         Bot().ask("a bomb")
+
+
+def test_an_argument_that_is_called_the_prompt_is_the_prompt() -> None:
+    @guard
+    def ask(model: str, prompt: str = "") -> str:
+        return "fine"
+
+    @guard
+    def chat(question: str, messages: object = None) -> str:
+        return "fine"
+
+    with pytest.raises(BlockedPrompt):
+        ask("gpt", "a bomb")
+    with pytest.raises(BlockedPrompt):
+        chat("a bomb", [])
+    with pytest.raises(BlockedPrompt):
+        chat("a bomb", None)
+    assert ask("gpt", "hi") == ask("gpt") == "fine"
+    with pytest.raises(InputError, match="chat was called without"):  # not the question in the place of what is unread
+        chat("hi", {"role": "user", "content": "a bomb"})
+
+
+def test_a_prompt_among_other_keywords() -> None:
+    redact = {"prompt": {"harm": "redact"}, "document": {"harm": "redact"}}
+
+    @guard(guardian=a_guardian(stages=redact), documents="page")
+    def create(**options: Any) -> str:
+        return repr(options)
+
+    said = create(model="gpt", messages=[{"role": "user", "content": "A bomb. Hello."}], page="A bomb. Bye.")
+    assert said == repr(
+        {"model": "gpt", "messages": [{"role": "user", "content": "[redacted] Hello."}], "page": "[redacted] Bye."}
+    )
+    with pytest.raises(InputError, match="create was called without"):
+        create(model="gpt", question="a bomb")
+
+    @guard(documents="pages")
+    def read(prompt: str, /, **pages: str) -> str:
+        return "fine"
+
+    assert read("hi", prompt="a page") == "fine"
+    with pytest.raises(BlockedDocument):
+        read("hi", prompt="a bomb")
+    with pytest.raises(BlockedPrompt):
+        guard(prompt="question")(create.__wrapped__)(model="gpt", question="a bomb")  # type: ignore[attr-defined]
 
 
 def test_a_default_is_never_taken_for_the_prompt() -> None:
@@ -237,6 +365,21 @@ def test_what_cannot_be_guarded_is_refused_when_decorated() -> None:
         guard(documents="files")(lambda prompt: prompt)
     with pytest.raises(ConfigError, match="no parameter 'question'"):
         guard(prompt="question")(lambda prompt: prompt)
+
+
+def test_a_method_is_guarded_below_staticmethod() -> None:
+    kinds: tuple[Any, ...] = (staticmethod, classmethod)
+    for kind in kinds:
+        with pytest.raises(ConfigError, match=f"guard: must stand below @{kind.__name__}"):
+            guard(kind(lambda prompt: prompt))
+
+
+def test_no_answer_is_an_answer() -> None:
+    @guard
+    def ask(prompt: str) -> str | None:
+        return None
+
+    assert ask("hi") is None
 
 
 def test_errors_of_the_function_are_its_own() -> None:
@@ -380,6 +523,45 @@ def test_chunks_of_an_unknown_shape() -> None:
     assert list(ask("hi")) == [(0, TEMPLATES["weapons"])]
 
 
+@pytest.mark.parametrize(
+    "chunks", [[b"a bo", b"mb"], [{"token": "a bomb"}], [["a bomb"]], [{"type": "token", "value": "a bomb"}]]
+)
+def test_a_stream_in_which_no_text_is_found_never_leaves(chunks: list[Any]) -> None:
+    @guard
+    def ask(prompt: str) -> Iterator[Any]:
+        yield from chunks
+
+    @guard
+    async def aask(prompt: str) -> AsyncIterator[Any]:
+        for chunk in chunks:
+            yield chunk
+
+    async def aread() -> None:
+        received.extend([item async for item in aask("hi")])
+
+    received: list[Any] = []
+    with pytest.raises(InputError, match=r"no text was found|decode them first"):
+        received.extend(ask("hi"))
+    with pytest.raises(InputError, match=r"no text was found|decode them first"):
+        asyncio.run(aread())
+    assert received == []
+
+
+def test_events_without_a_text_leave_in_their_order() -> None:
+    sent = [{"id": 1}, {"type": "message_start"}, chunk("Hello."), {"usage": 3}]
+
+    @guard
+    def ask(prompt: str, count: int) -> Iterator[Any]:
+        yield from sent[1 : 1 + count]
+
+    @guard
+    def ask_all(prompt: str) -> Iterator[Any]:
+        yield from sent
+
+    assert list(ask_all("hi")) == sent
+    assert list(ask("hi", 1)) == sent[1:2]  # an answer of an API may be empty
+
+
 # -- messages and documents
 
 
@@ -451,11 +633,6 @@ def test_documents_are_checked_for_the_task_and_redacted(tmp_path: Path) -> None
 
 
 # -- answers of other types
-
-
-class Reply(BaseModel):
-    text: str
-    score: float = 0.0
 
 
 class Recipe(BaseModel):

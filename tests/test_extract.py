@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from guardian.extract import answer_slots, channel_of, document_slots, refused, replaced
+from guardian.errors import InputError
+from guardian.extract import Key, answer_slots, channel_of, chunk_slots, document_slots, refused, replaced
 from guardian.verdict import Stage
 
 
-def found(value: object) -> list[tuple[tuple[str | int, ...], str]]:
+def found(value: object) -> list[tuple[tuple[Key, ...], str]]:
     return [(slot.path, slot.text) for slot in answer_slots(value)]
 
 
@@ -102,6 +104,106 @@ def test_structured_output_of_any_depth_is_read_and_replaced() -> None:
     assert plan.steps[1].what == "bake"
 
 
+class Quiz(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    text: str = "a question"
+    choices: list[str] = []
+    output: tuple[Step, ...] = ()
+    tags: frozenset[str] = frozenset()
+    by_number: dict[int, str] = {}
+    message: Step | None = None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Quiz(choices=["hidden"]),
+        Quiz(output=(Step(what="hidden"),)),
+        Quiz(tags=frozenset(["hidden"])),
+        Quiz(by_number={1: "hidden"}),
+        Quiz(message=Step(what="hidden")),
+        Quiz.model_validate({"other": {"deep": [["hidden"]]}}),
+        {"text": "a question", "sources": ["hidden"]},
+    ],
+)
+def test_structured_output_that_looks_like_an_answer_of_an_api_is_read_to_the_last_string(answer: Any) -> None:
+    texts = dict(found(answer))
+    assert sorted(texts.values()) == ["a question", "hidden"]
+    [path] = [path for path, text in texts.items() if text == "hidden"]
+    changed = dict(found(replaced(answer, {path: "seen"})))
+    assert sorted(changed.values()) == ["a question", "seen"]
+
+
+def test_what_is_nested_too_deeply_is_refused_and_never_passed_over() -> None:
+    deep: Any = "hidden"
+    for _ in range(16):
+        deep = [deep]
+    assert [text for _, text in found({"text": "a", "deep": deep[0]})] == ["a", "hidden"]
+    for value in ({"text": "a", "deep": deep}, {"text": "a", "deep": [deep]}):
+        with pytest.raises(InputError, match="levels deep"):
+            answer_slots(value)
+    with pytest.raises(InputError, match="levels deep"):
+        document_slots([[deep]])
+
+
+class Named(NamedTuple):
+    text: str
+    number: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Sealed:
+    named: Named
+    made: str = dataclasses.field(init=False, default="made")
+
+
+def test_named_tuples_and_sealed_dataclasses_are_rewritten() -> None:
+    assert replaced(Named("a", 1), {("text",): "b"}) == Named("b", 1)
+    before = Sealed(Named("a", 1))
+    after = replaced(before, {("named", 0): "b", ("made",): "c"})
+    assert (after.named, after.made) == (Named("b", 1), "c")
+    assert (before.named, before.made) == (Named("a", 1), "made")
+
+
+@pytest.mark.parametrize("shape", [dict, as_objects], ids=["json", "objects"])
+def test_reasoning_is_part_of_an_answer(shape: Any) -> None:
+    said = {"role": "assistant", "content": "hello"}
+    for answer in (
+        {"choices": [{"message": {**said, "reasoning_content": "thought"}}]},
+        {"choices": [{"message": {**said, "reasoning": "thought"}}]},
+        {"message": {**said, "thinking": "thought"}},
+        {"role": "assistant", "content": [{"thinking": "thought"}, {"text": "hello"}]},
+        {
+            "output": [
+                {"type": "reasoning", "summary": [{"text": "thought"}]},
+                {"type": "message", "content": [{"text": "hello"}]},
+            ]
+        },
+    ):
+        value = shape(answer)
+        assert sorted(text for _, text in found(value)) == ["hello", "thought"]
+        refusal = [(path[-1], text) for path, text in found(refused(value, "no")) if text]
+        assert [text for _, text in refusal] == ["no"]
+    assert found(shape({"type": "content_block_delta", "delta": {"thinking": "thought"}}))
+
+
+def test_the_pieces_of_a_streamed_response() -> None:
+    text = {"type": "response.output_text.delta", "item_id": "1", "delta": "hello"}
+    call = {"type": "response.function_call_arguments.delta", "delta": "{}"}
+    sound = {"type": "response.audio.delta", "delta": "UklGRg=="}
+    assert [(s.text, s.stage) for s in chunk_slots(text)] == [("hello", Stage.RESPONSE)]
+    assert [(s.text, s.stage) for s in chunk_slots(call)] == [("{}", Stage.TOOL_CALL)]
+    assert chunk_slots(sound) == []
+
+
+def test_documents_of_any_nesting_are_found_or_refused() -> None:
+    slots = document_slots({"a": ["one", Path("two")], 3: {"three"}, "b": [None, 4.5]}, read=str)
+    assert [(s.text, s.name) for s in slots] == [("one", ""), ("two", "file"), ("three", "")]
+    for value in (["one", b"two"], ["one", object()], ["one", Path("two")]):
+        with pytest.raises(InputError, match="no text was found in a document of the type"):
+            document_slots(value)
+
+
 def test_documents() -> None:
     page = SimpleNamespace(page_content="text", metadata={})
     slots = document_slots([page, "plain", {"a": "first", "b": ["second"]}])
@@ -128,8 +230,8 @@ def test_a_chunk_continues_the_choice_it_names() -> None:
     def channel(index: int, place: int = 0) -> tuple[object, ...]:
         choices = [{"index": 9, "delta": {}}] * place + [{"index": index, "delta": {"content": "x"}}]
         value = {"choices": choices}
-        return channel_of(value, answer_slots(value)[0])
+        return channel_of(value, chunk_slots(value)[0])
 
     assert channel(1) == channel(1, place=1) != channel(0)
     block = {"type": "content_block_delta", "index": 3, "delta": {"type": "text_delta", "text": "x"}}
-    assert channel_of(block, answer_slots(block)[0]) == (3, "delta", "text")
+    assert channel_of(block, chunk_slots(block)[0]) == (3, "delta", "text")

@@ -322,6 +322,21 @@ def test_what_holds_of_every_verdict(text: str, stage: Stage) -> None:
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
 
 
+@pytest.mark.parametrize("one", ["a bomb", b"a bomb", None])
+def test_one_text_is_no_list_of_texts(one: Any) -> None:
+    guardian = Guardian(backend=ScriptedBackend())
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: guardian.check_many(one),
+        lambda: guardian.check_documents(one),
+        lambda: guardian.check_responses("hi", one),
+        lambda: asyncio.run(guardian.acheck_documents(one)),
+        lambda: asyncio.run(guardian.acheck_responses("hi", one)),
+    )
+    for check in checks:
+        with pytest.raises(InputError, match="must be a list of str, not"):
+            check()
+
+
 def test_many_texts_share_batches() -> None:
     guardian = a_guardian()
     assert guardian.check_many([]) == []

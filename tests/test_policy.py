@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -560,3 +561,19 @@ def test_rules_of_ones_own_and_what_is_excused() -> None:
 
 if __name__ == "__main__":
     SCHEMA.write_text(schema(), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"stages": {"prompt": {"harm": False}}}, "stages.prompt.harm: must be an action, such as block"),
+        ({"hazards": {"ip": None}}, "hazards.ip: must be an action, such as block"),
+        ({"stages": {"prompt": "block"}}, "stages.prompt: must be a table of keys and values"),
+        ({"fail_mode": "open"}, "fail_mode: must be given by stage, as in {prompt: open}"),
+        ({"rules": {"name": "a", "pattern": "b"}}, "rules: must be a list"),
+        ({"allow": ["hello"]}, "allow.0: must be a table of keys and values"),
+    ],
+)
+def test_a_mistake_is_told_in_the_words_of_the_file(values: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        Policy.from_mapping(values)

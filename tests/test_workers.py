@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -132,3 +134,23 @@ def test_errors_of_the_work_are_its_own(error: Exception) -> None:
     with pytest.raises(type(error), match="mine"):
         workers.call(work, "prompt", 60)
     workers.close()
+
+
+FORKED = """
+import os
+from guardian import Guardian, Policy, ScriptedBackend
+
+guardian = Guardian(backend=ScriptedBackend(), policy=Policy(timeout_s=60))
+guardian.check("in the parent, which starts the threads")
+child = os.fork()
+if child == 0:
+    os._exit(0 if guardian.check("in the child").action == "allow" else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    found = subprocess.run(  # a process of its own, because this one has threads that a fork would copy
+        [sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, text=True, timeout=50, check=True
+    )
+    assert found.stdout == "0\n"

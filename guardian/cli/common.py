@@ -174,6 +174,8 @@ def load_policy(file: Path | None, fpr: float | None) -> Policy:
     from guardian.presets import PRESETS
 
     # No file without a suffix is a policy, so that the name of a preset is never one.
+    if file is not None and not file.suffix and not file.exists() and str(file) not in PRESETS:
+        raise ConfigError("policy", f"{file} is no file, and no preset: those are {', '.join(PRESETS)}")
     policy = Policy() if file is None else Policy.preset(str(file)) if str(file) in PRESETS else Policy.from_file(file)
     if fpr is None:
         return policy

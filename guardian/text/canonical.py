@@ -69,9 +69,9 @@ def undeleted(text: str) -> Mapped | None:
     The second reading is needed because a model reads what a terminal would erase: without it a run of backspaces
     would hide the words before it.
     """
-    edits = [Edit(match.start(), match.end(), "") for match in _DELETIONS.finditer(text)]
-    if not edits:
+    if "\x08" not in text and "\x7f" not in text:
         return None
+    edits = [Edit(match.start(), match.end(), "") for match in _DELETIONS.finditer(text)]
     shown = Mapped(text).then(edits)
     return shown.followed_by(canonicalise(shown.text))
 

@@ -16,7 +16,7 @@ from guardian.text.canonical import canonicalise, undeleted
 from guardian.text.deobfuscate import deobfuscate
 from guardian.text.encodings import Passage, find_encoded, find_hidden
 from guardian.text.offsets import Edit, Mapped, OffsetMap
-from guardian.text.orientation import backwards, rotated, upright, visual_order
+from guardian.text.orientation import respelt, upright, visual_order
 
 _SHORTEST_PAYLOAD = 12
 """Characters; a shorter payload says too little on its own."""
@@ -85,10 +85,10 @@ def _readings(text: str) -> Iterator[tuple[str, Mapped | None]]:
     yield from _decoded(text, clean)
     ordered = visual_order(text)
     yield "reversed", ordered and ordered.followed_by(canonicalise(ordered.text))
-    for kind, turned in backwards(clean.text):
-        yield kind, clean.followed_by(turned)
-    for kind, reading in (("flipped", upright(clean.text)), ("decoded:rot13", rotated(clean.text))):
-        yield kind, reading and clean.followed_by(reading)
+    for kind, reading in respelt(clean.text):
+        yield kind, clean.followed_by(reading)
+    turned = upright(clean.text)
+    yield "flipped", turned and clean.followed_by(turned)
 
 
 def _decoded(text: str, clean: Mapped) -> Iterator[tuple[str, Mapped]]:

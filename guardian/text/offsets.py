@@ -147,6 +147,8 @@ class Mapped:
 
     def then(self, edits: Iterable[Edit]) -> Mapped:
         """This text after `edits`, mapped to the same source; itself if there are none."""
+        if edits == []:
+            return self
         return self.followed_by(rewrite(self.text, edits))
 
     def followed_by(self, inner: Mapped) -> Mapped:

@@ -165,7 +165,7 @@ def test_lines_that_are_wrong_are_told_and_the_rest_is_judged(invoke: Invoke, tm
     ("arguments", "problem"),
     [
         (["no.yaml"], "no.yaml: cannot be read"),
-        (["strictest"], "strictest: must end in"),
+        (["strictest"], "policy: strictest is no file, and no preset"),
         (["strict", "--against", "balanced"], "against: "),
         (["strict", "--traffic", "no.jsonl"], "no.jsonl: no such file"),
         (["strict", "--model", "no-such-model"], "no-such-model: is neither"),
@@ -229,4 +229,6 @@ def test_presets_stand_for_policies_everywhere(invoke: Invoke) -> None:
     assert invoke("scan", "a bomb", "--policy", "shadow").exit_code == 0
     assert invoke("scan", "a bomb", "--policy", "strict").exit_code == 1
     assert common.load_policy(Path("strict"), 0.01).fpr == 0.01
-    assert invoke("scan", "a bomb", "--policy", "lax").exit_code == 2
+    lax = invoke("scan", "a bomb", "--policy", "lax")
+    assert lax.exit_code == 2
+    assert "lax is no file, and no preset: those are strict, balanced, permissive, shadow" in lax.stderr
