@@ -84,14 +84,23 @@ class Plan:
     def _prompt_of(self, arguments: Mapping[str, Any], given: Sequence[str], own: Sequence[str]) -> str:
         """The name of the argument that is the prompt: as `prompt=` says, by its name, or the first that may be one."""
         named = [name for name in _PROMPTS if name in given and not _is_none(arguments[name])]
+        asked = [name for name in given if name in _ASKED and _is_prompt(arguments[name])]
+        if self.prompt is None and len(asked) > 1:
+            raise InputError(
+                f"{self.name} was given {' and '.join(asked)}, and any may be the prompt: "
+                "name it by prompt=, and what else is to be read by context="
+            )
         for name in [self.prompt] if self.prompt is not None else named or own:
-            if isinstance(value := arguments.get(name), str) or _is_chat(value):
+            if _is_prompt(arguments.get(name)):
                 return name
         raise InputError(f"{self.name} was called without a str or a list of messages for its prompt")
 
 
 _PROMPTS = ("messages", "prompt")
 """Names that say of an argument that it is the prompt, wherever it stands."""
+
+_ASKED = frozenset((*_PROMPTS, "question", "query", "message", "user_message", "user_input"))
+"""Names of what a user says: of two such arguments one would go unread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +281,10 @@ def _documents(name: str, value: object) -> list[Slot]:
 
 def _is_none(value: object) -> bool:
     return value is None or (isinstance(value, list | tuple) and not value)
+
+
+def _is_prompt(value: object) -> bool:
+    return isinstance(value, str) or _is_chat(value)
 
 
 def _is_chat(value: object) -> bool:

@@ -262,6 +262,19 @@ def test_an_argument_that_is_called_the_prompt_is_the_prompt() -> None:
         chat("hi", {"role": "user", "content": "a bomb"})
 
 
+def test_of_two_things_a_user_says_none_goes_unread() -> None:
+    def chat(question: str, messages: object = None) -> str:
+        return "fine"
+
+    history = [{"role": "user", "content": "a bomb"}]
+    with pytest.raises(InputError, match="question and messages"):
+        guard(chat)("hi", history)
+    assert guard(chat)("hi") == "fine"
+    assert guard(prompt="question")(chat)("hi", history) == "fine"  # said so
+    with pytest.raises(BlockedPrompt):
+        guard(prompt="messages")(chat)("hi", history)
+
+
 def test_a_prompt_among_other_keywords() -> None:
     redact = {"prompt": {"harm": "redact"}, "document": {"harm": "redact"}}
 
