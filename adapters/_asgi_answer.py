@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from guardian.adapters._asgi_events import GuardedEvents
-from guardian.adapters._asgi_forms import Form, PlainText, WholeForm, form_of
+from guardian.adapters._asgi_forms import Form, PlainText, WholeForm, begins_as_text, form_of
 from guardian.adapters._asgi_framing import framing_of
 from guardian.adapters._asgi_guard import HEADER, Guard, gravest, shown, task
 from guardian.adapters._asgi_http import Decoder, Message, Send, header, media_type, problem, without
@@ -114,10 +114,28 @@ class Answer:
         elif (form := form_of(headers)) is not None:
             self._may_decode()
             self._take = partial(self._text, form) if isinstance(form, PlainText) else partial(self._collect, form)
-        elif refuses(self._routes):
-            raise InputError("the answer has no text where it is expected")
+        elif not header(headers, b"content-type") and not header(headers, b"content-encoding"):
+            self._take = self._untyped
         else:
-            await self._send_start(self._verdict)
+            await self._pass()
+
+    async def _pass(self) -> None:
+        """Let an answer through that cannot be read, unless the routes refuse such."""
+        if refuses(self._routes):
+            raise InputError("the answer has no text where it is expected")
+        self._take = self._send
+        await self._send_start(self._verdict)
+
+    async def _untyped(self, message: Message) -> None:
+        """An answer that does not say what it is, as Starlette's streams do not unless told: text if it begins so."""
+        data = message.get("body", b"")
+        if not data and message.get("more_body", False):
+            return
+        if begins_as_text(data):
+            self._take = partial(self._text, PlainText())
+        else:
+            await self._pass()
+        await self._take(message)
 
     def _may_decode(self) -> None:
         if not self._decoder.known:

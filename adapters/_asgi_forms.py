@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -104,6 +105,14 @@ def text_of(headers: Headers) -> PlainText | None:
     except (LookupError, ValueError):
         raise InputError("the body is text in a charset that is not known") from None
     return PlainText(media, name)
+
+
+def begins_as_text(data: bytes) -> bool:
+    """Whether the first bytes of a body are UTF-8, which may be cut off within a character, without a NUL."""
+    try:
+        return "\0" not in codecs.getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeError:
+        return False
 
 
 def form_of(headers: Headers) -> Json | PlainText | None:

@@ -157,11 +157,21 @@ def test_an_answer_without_text_passes(empty: Response) -> None:
 
 def test_other_texts_and_errors_pass_or_are_refused() -> None:
     html = HTMLResponse("a bomb")
-    untyped = StreamingResponse(iter(["a bomb"]))
-    for answer in (html, untyped):
+    sound = b"ID3\x04\x00\xff a bomb"
+    for answer in (html, StreamingResponse(iter([b"", sound]))):
         assert giving(answer, routes=[Route(prompt="prompt")]).post(PROMPT).status_code == 502
     assert giving(html).post(PROMPT).text == "a bomb"
+    assert giving(StreamingResponse(iter([sound, b"\xff"]))).post(PROMPT).content == sound + b"\xff"
     assert giving(PlainTextResponse("no bomb", status_code=404)).post(PROMPT).text == "no bomb"
+
+
+@pytest.mark.parametrize("pieces", [["a bomb"], ["", "a b", "omb"], [b"\xc3", b"\xbc a bomb"]])
+def test_an_answer_of_no_type_is_text_if_it_begins_as_text(pieces: list[Any]) -> None:
+    site = giving(StreamingResponse(iter(pieces)), routes=[Route("/ask", prompt="prompt")])
+    response = site.post(PROMPT)
+    assert (response.status_code, "bomb" in response.text) == (403, False)
+    calm = giving(StreamingResponse(iter(["Grüße. ", "Calm."]))).post(PROMPT)
+    assert (calm.status_code, calm.text) == (200, "Grüße. Calm.")
 
 
 # -- charsets
