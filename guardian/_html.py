@@ -12,7 +12,7 @@ import re
 
 _NAME = re.compile(r"[a-zA-Z][^\s/>]*+")
 # One attribute with the blanks before it; possessive throughout, so that no input makes it go back.
-_ATTRIBUTE = re.compile(r"[\s/]*+([^\s/>=]*+)(?:\s*+=\s*+(\"[^\"]*+\"|'[^']*+'|[^\s>]*+))?+")
+_ATTRIBUTE = re.compile(r"[\s/]*+([^\s/>=]*+)(?>(?:\s*+=\s*+(\"[^\"]*+\"|'[^']*+'|[^\s>]*+))?)")
 # An inline element does not end a word: "ig<b>no</b>re" reads "ignore". Any other stands on a line of its own.
 # fmt: off
 _INLINE = frozenset((

@@ -119,7 +119,7 @@ def _lookalikes(text: str) -> list[Edit]:
     return sorted(strong + weak) if strong else []
 
 
-_LOOKALIKE_WORD = re.compile(f"(?<![\\w{_ANY}])(?:(?![{_ANY}])\\w)*+[{_ANY}][\\w{_ANY}]*+")
+_LOOKALIKE_WORD = re.compile(f"(?<![\\w{_ANY}])(?>(?:(?![{_ANY}])\\w)*)[{_ANY}][\\w{_ANY}]*+")
 
 
 def _disguised(word: str, mapped: str, native: bool) -> bool:
@@ -158,7 +158,7 @@ def _emblems(text: str) -> list[Edit]:
 
 _LETTER = "A-Za-z\u00c0-\u024f\u0370-\u052f"
 _SPACED = re.compile(
-    f"(?<![\\w'’])[{_LETTER}](?:(?:[^\\w\n]|_){{1,7}}+[{_LETTER}0-9@$](?![^\\W_])|\n[{_LETTER}](?![^\\W_])){{3,}}+"
+    f"(?<![\\w'’])[{_LETTER}](?>(?:(?>(?:[^\\w\n]|_){{1,7}})[{_LETTER}0-9@$](?![^\\W_])|\n[{_LETTER}](?![^\\W_])){{3,}})"
 )
 _GAP = re.compile(f"(?:[^{_LETTER}0-9@$]|(?<=[^\\w])[@$](?=[@$]))+")
 _BRACKETED = re.compile(r"(?:[(\[][A-Za-z][)\]]\s?){3,}")
@@ -246,7 +246,7 @@ def _wordlike(words: list[str]) -> bool:
 
 # --- separators inside words -------------------------------------------------------------------------------------
 
-_SEPARATED = re.compile(r"(?<![^\W_])(?<![/\\@.])[A-Za-z]++(?:[*|~^#\\`._+=:;,!/-]{1,2}+[A-Za-z]++)++")
+_SEPARATED = re.compile(r"(?<![^\W_])(?<![/\\@.])[A-Za-z]++(?>(?:[*|~^#\\`._+=:;,!/-]{1,2}+[A-Za-z]++)+)")
 _SYMBOL_IN_WORD = re.compile(r"[*|~^#\\`._+=:;,!/-][A-Za-z]")
 _GOES_ON = re.compile(r"[^\W_]|[@/\\]")
 _PIECE = re.compile("[A-Za-z]+")

@@ -178,7 +178,7 @@ def _printable_ascii(text: str) -> bool:
     return len(text) >= 16 and text.isascii() and text.translate(_SPACE).isprintable()
 
 
-_HEX = re.compile(r"(?<![0-9A-Za-z%\\])(?:(?:0x|\\x)?[0-9A-Fa-f]{2}(?:, |[ :,-])?){8,}+")
+_HEX = re.compile(r"(?<![0-9A-Za-z%\\])(?>(?:(?:0x|\\x)?[0-9A-Fa-f]{2}(?:, |[ :,-])?){8,})")
 
 
 def _hex(text: str) -> Iterator[Passage]:
@@ -194,7 +194,7 @@ def _hex(text: str) -> Iterator[Passage]:
             yield Passage(match.start(), match.start() + len(coded), payload, "hex")
 
 
-_PERCENT = re.compile(r"""(?<![^\s<>"'])[^\s<>"'%]*+(?:%[^\s<>"'%]*+)++""")
+_PERCENT = re.compile(r"""(?<![^\s<>"'])[^\s<>"'%]*+(?>(?:%[^\s<>"'%]*+)+)""")
 _PERCENT_BYTE = re.compile("%[0-9A-Fa-f]{2}")
 _PERCENT_LETTER = re.compile("%(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])")
 
@@ -257,7 +257,7 @@ def _if_letters(passages: list[Passage]) -> list[Passage]:
     return shown if plain >= 3 or len(letters) >= 6 else []
 
 
-_BINARY = re.compile(r"(?<![0-9])(?:[01]{8}[ ,\n]?){3,}+")
+_BINARY = re.compile(r"(?<![0-9])(?>(?:[01]{8}[ ,\n]?){3,})")
 _ANY_DIGIT = re.compile("[0-9]")
 
 
@@ -272,7 +272,7 @@ def _binary(text: str) -> Iterator[Passage]:
             yield Passage(match.start(), match.start() + len(coded), payload, "binary")
 
 
-_CODES = re.compile(r"(?<![\d.,-])[1-9]\d{1,2}(?:[ ,]{1,2}[1-9]\d{1,2}){4,}+")
+_CODES = re.compile(r"(?<![\d.,-])[1-9]\d{1,2}(?>(?:[ ,]{1,2}[1-9]\d{1,2}){4,})")
 _NUMBER_GOES_ON = re.compile(r"[\d.%]")
 
 
@@ -290,7 +290,7 @@ def _codes(text: str) -> Iterator[Passage]:
 
 _MORSE_MARKS = str.maketrans({"·": ".", "•": ".", "–": "-", "—": "-", "−": "-", "_": "-"})
 _MORSE_SIGNS = ".-–—−·•_"
-_MORSE_RUN = re.compile(r"(?<!\S)[.\-–—−·•_]{1,7}(?:(?: ?[/|] ?| {1,7}|\n)[.\-–—−·•_]{1,7}){4,}+")
+_MORSE_RUN = re.compile(r"(?<!\S)[.\-–—−·•_]{1,7}(?>(?:(?: ?[/|] ?| {1,7}|\n)[.\-–—−·•_]{1,7}){4,})")
 _NO_BLANK = re.compile(r"\S")
 _MORSE_CODES = (
     ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --.. "
