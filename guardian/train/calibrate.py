@@ -120,7 +120,7 @@ def bucket_levels(
             wanted = int(rng.integers(low, min(high or longest, longest) + 1))
             runs = _runs(wanted, sizes, rng)
             for head in heads:
-                maxima[head].append(max(float(documents[d][head][a:b].max()) for d, a, b in runs))
+                maxima[head].append(max(float(np.max(documents[d][head][a:b])) for d, a, b in runs))
         for head in heads:
             found[head][bucket] = levels(np.array(maxima[head]))
     return found
