@@ -2,7 +2,8 @@
 
 Every line was written for this project (Apache-2.0), none was taken from a public data set. Formats: `*.tsv` hold
 `severity<TAB>hazard<TAB>text`, `direct_*.tsv` `label<TAB>kind<TAB>text` (a line break is written \\n), `answers*.tsv`
-`severity<TAB>refusal<TAB>hazard<TAB>prompt<TAB>answer`; the text files hold one item a line; `injections*.txt` hold
+`severity<TAB>refusal<TAB>hazard<TAB>prompt<TAB>answer`, and so does `replies.tsv`, which holds safeguard replies for a
+model that is to write them (no part of the mixture yet); the text files hold one item a line; `injections*.txt` hold
 `goal<TAB>text`; `documents_*.txt` hold passages of many lines, parted by lines of `%%`.
 """
 
@@ -28,6 +29,7 @@ REQUESTS = (
 )
 DIRECT = ("direct_a.tsv", "direct_b.tsv")
 ANSWERS = ("answers.tsv", "answers_b.tsv")
+REPLIES = "replies.tsv"
 STATEMENTS = ("statements.tsv", "statements_b.tsv")
 JAILBREAK_WRAPPERS = ("jailbreak_wrappers.txt", "jailbreak_wrappers_b.txt")
 BENIGN_WRAPPERS = ("benign_wrappers.txt", "benign_wrappers_b.txt")

@@ -7,6 +7,8 @@ import gzip
 import json
 import os
 import random
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -174,6 +176,20 @@ def test_examples_round_trip_and_bad_lines_are_named(tmp_path: Path) -> None:
 
 
 # -- corpus and generators
+
+
+def test_safeguard_replies_decline_briefly_and_name_no_contact() -> None:
+    rows = corpus.answers(corpus.REPLIES)
+    assert len(rows) > 1800
+    assert len({row.text for row in rows}) == len(rows)
+    assert {row.response_severity for row in rows} == {SAFE}
+    assert all(row.refusal for row in rows)
+    asked_of = Counter(line.split("\t")[2] for line in corpus.lines(corpus.REPLIES))
+    assert set(asked_of) == {hazard.value for hazard in HAZARDS}
+    assert min(asked_of.values()) > 100
+    contact = re.compile(r"[0-9@]|https?:|www\.|\b(?:guidelines|language model|system prompt|reported you)\b", re.I)
+    assert [row.text for row in rows if contact.search(row.text)] == []
+    assert all(len(row.text) <= 400 for row in rows)
 
 
 def test_the_corpus_is_well_formed() -> None:
