@@ -13,11 +13,11 @@ from guardian.adapters._asgi_forms import Form, PlainText, WholeForm, begins_as_
 from guardian.adapters._asgi_framing import framing_of
 from guardian.adapters._asgi_guard import HEADER, Guard, gravest, shown, task
 from guardian.adapters._asgi_http import Decoder, Message, Send, header, media_type, problem, without
-from guardian.adapters._asgi_paths import replaced
 from guardian.adapters._asgi_routes import Request, Route, Text, ToolCall, refuses, silenced, texts, tool_calls
 from guardian.adapters._asgi_text import GuardedText
 
 from guardian import GuardUnavailable, InputError, Verdict
+from guardian.extract import replaced
 
 
 class _Stream(Protocol):

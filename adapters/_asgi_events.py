@@ -11,11 +11,12 @@ from typing import Any
 
 from guardian.adapters._asgi_framing import Framing
 from guardian.adapters._asgi_guard import Guard, told
-from guardian.adapters._asgi_paths import Place, replaced
+from guardian.adapters._asgi_paths import Place
 from guardian.adapters._asgi_routes import Route, Text, ToolCall, silenced, texts, tool_calls
 from guardian.adapters._sse import Event
 
 from guardian import Action, StreamGuard, Verdict
+from guardian.extract import replaced
 
 log = logging.getLogger("guardian")
 

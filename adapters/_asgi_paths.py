@@ -1,4 +1,4 @@
-"""Paths that name places in JSON, for the ASGI middleware: what is there, and how it is replaced."""
+"""Paths that name places in JSON, for the ASGI middleware: what is there."""
 
 from __future__ import annotations
 
@@ -54,13 +54,6 @@ def reaches(body: object, path: str) -> bool:
     return bool(values)
 
 
-def replaced(body: Any, changes: Mapping[Place, Any]) -> Any:
-    """A copy of a body with other values at these places."""
-    for place, value in changes.items():
-        body = _with(body, place, value)
-    return body
-
-
 def strings(value: object, place: Place) -> Iterator[tuple[Place, str]]:
     """Every string in a value. InputError where it is nested deeper than any known API nests."""
     if isinstance(value, str):
@@ -87,12 +80,3 @@ def _children(value: object, step: Key) -> Iterator[tuple[Key, Any]]:
         yield from enumerate(value)
     elif isinstance(value, list) and isinstance(step, int):
         yield from ((step, inner) for inner in value[step : step + 1])
-
-
-def _with(value: Any, place: Place, new: Any) -> Any:
-    if not place:
-        return new
-    key, *rest = place
-    changed = value.copy()
-    changed[key] = _with(value[key], tuple(rest), new)
-    return changed

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from guardian.adapters._asgi_paths import Key, Paths, Place, built, found, listed, reaches, replaced, steps, strings
+from guardian.adapters._asgi_paths import Key, Paths, Place, built, found, listed, reaches, steps, strings
 
 from guardian import ConfigError
+from guardian.extract import replaced
 
 Refusal = Callable[[str], Mapping[str, Any]]
 

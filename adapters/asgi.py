@@ -17,11 +17,11 @@ from guardian.adapters._asgi_forms import TEXTS, Form, Json, PlainText
 from guardian.adapters._asgi_framing import EVENTS, LINES, EventFraming, framing_of
 from guardian.adapters._asgi_guard import HOLDBACK, Guard
 from guardian.adapters._asgi_http import App, Receive, Scope, Send, header, problem, without
-from guardian.adapters._asgi_paths import replaced
 from guardian.adapters._asgi_request import Body
 from guardian.adapters._asgi_routes import OPENAI, PLAIN, Request, Route, read, refuses
 
 from guardian import ConfigError, Guardian, GuardUnavailable, InputError, checked_on_block
+from guardian.extract import replaced
 
 __all__ = ["OPENAI", "PLAIN", "GuardianMiddleware", "Route"]
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from guardian import Action, Guardian, GuardUnavailable, MissingExtra, Stage, Verdict, checked_on_block
+from guardian.extract import replaced
 
 try:
     from mcp import MCPError
@@ -79,7 +80,7 @@ class GuardianMiddleware:
         if stopped is not None:
             return self._refusal(ctx, stopped)
         if changes:
-            ctx = replace(ctx, params=_replaced(ctx.params, changes))
+            ctx = replace(ctx, params=replaced(ctx.params, changes))
         result = await call_next(ctx)
         if isinstance(result, BaseModel):
             result = _dumped(result)
@@ -119,7 +120,7 @@ class GuardianMiddleware:
         if gravest.action is Action.ALLOW:
             return result
         meta = {**(result.get("_meta") or {}), META: _told(gravest)}
-        return {**_replaced(result, changes), "_meta": meta}
+        return {**replaced(result, changes), "_meta": meta}
 
     async def _verdicts(self, ctx: ServerRequestContext[Any, Any], texts: Sequence[str]) -> list[Verdict]:
         if ctx.method in _TOOLS:
@@ -198,19 +199,3 @@ def _strings(value: object, place: Place = (), but: frozenset[str] = frozenset()
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
             yield from _strings(inner, (*place, index), but)
-
-
-def _replaced(value: Any, changes: Mapping[Place, str]) -> Any:
-    """A copy of a value with other texts at these places."""
-    for place, text in changes.items():
-        value = _with(value, place, text)
-    return value
-
-
-def _with(value: Any, place: Place, text: str) -> Any:
-    if not place:
-        return text
-    key, *rest = place
-    changed = dict(value) if isinstance(value, Mapping) else list(value)
-    changed[key] = _with(value[key], tuple(rest), text)  # type: ignore[index]
-    return changed

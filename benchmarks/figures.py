@@ -95,7 +95,7 @@ def rows(
     readme |= {
         "Injections of our held-out split found, at 1 % false positives": own,
         "Injections of a source it never saw (PromptShield), at 1 % false positives": unseen,
-        "Injection in a 20,000-word document, at 1 % of documents, at 10 / 50 / 99 % depth": injection,
+        "Injection in a 20,000-word document, at a budget of 1 % of documents, at 10 / 50 / 99 % depth": injection,
         "Harmful passage of 150 words in the same, at 10 / 50 / 99 % depth": passage,
         "Recall lost to the worst of 12 character tricks": worst_trick(results),
         "Calibration error (ECE) of the worst head": f"{ece[worst]:.3f} ({worst})",
@@ -108,7 +108,7 @@ def rows(
     manual |= {
         "injection recall at 1 % false positives, our held-out split": own,
         "injection recall at 1 % false positives, a source it never saw (PromptShield)": unseen,
-        "injection in a 20,000-word document at 1 % of documents, depth 10 / 50 / 99 %": injection,
+        "injection in a 20,000-word document at a budget of 1 % of documents, depth 10 / 50 / 99 %": injection,
         "harmful passage of 150 words, same": passage,
         "expected calibration error, worst head": f"{ece[worst]:.3f} ({worst})",
         "recall at 1 % false positives, int8 minus fp32": ", ".join(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Key = Hashable
 """An attribute (str), a key of a mapping, an index (int), or a member of a set."""
+
+AnyPath = TypeVar("AnyPath", bound=tuple[Key, ...])
 
 _DEEPEST = 16
 """Levels of structured output and of documents; what goes deeper, or in a circle, is refused."""
@@ -113,7 +115,7 @@ def document_slots(value: object, read: Callable[[Path], str] | None = None) -> 
     return list(_documents(value, (), 0, read))
 
 
-def replaced(value: Any, texts: Mapping[tuple[Key, ...], Any]) -> Any:
+def replaced(value: Any, texts: Mapping[AnyPath, Any]) -> Any:
     """A copy of `value` with these texts at these paths; `value` itself where there are none."""
     for path, text in texts.items():
         value = _with(value, path, text)
@@ -327,7 +329,7 @@ def _with(value: Any, path: tuple[Key, ...], text: Any) -> Any:
         return {**value, key: new}
     if isinstance(value, Set):
         return type(value)(new if member == key else member for member in value)  # type: ignore[call-arg]
-    if _is_list(value):
+    if isinstance(value, Sequence):
         return _with_item(value, key, new)
     if isinstance(value, BaseModel):
         return value.model_copy(update={str(key): new})
@@ -338,12 +340,14 @@ def _with(value: Any, path: tuple[Key, ...], text: Any) -> Any:
 
 
 def _with_item(value: Any, key: Key, new: Any) -> Any:
-    """A list or tuple with one item replaced; that of a named tuple may be known by its name."""
+    """A sequence with one item replaced, a list where it is of another kind; that of a named tuple may be known by its
+    name."""
     names = getattr(value, "_fields", None)
     if names is not None:
         return value._replace(**{key if isinstance(key, str) else names[key]: new})
     index = cast("int", key)
-    return type(value)([*value[:index], new, *value[index + 1 :]])
+    items = [*value[:index], new, *value[index + 1 :]]
+    return type(value)(items) if isinstance(value, list | tuple) else items
 
 
 def _get(value: object, key: Key) -> Any:
@@ -352,7 +356,7 @@ def _get(value: object, key: Key) -> Any:
     if isinstance(value, Set):
         return key if key in value else None
     if isinstance(key, int):
-        return value[key] if _is_list(value) else None
+        return value[key] if isinstance(value, Sequence) and not isinstance(value, str) else None
     return None if isinstance(value, str) or not isinstance(key, str) else getattr(value, key, None)
 
 

@@ -13,9 +13,10 @@ from operator import itemgetter
 from typing import Any
 
 from guardian.errors import InputError
+from guardian.extract import replaced
 from guardian.flow import Job
 from guardian.joined import joined
-from guardian.parts import Leaf, Path, leaves, with_texts
+from guardian.parts import Leaf, Path, leaves
 from guardian.policy import Policy
 from guardian.spans import merged
 from guardian.text.windows import merge_spans
@@ -118,7 +119,7 @@ def _cut_out(content: Any, ranges: Sequence[tuple[int, int]]) -> Any:
         if own := [(low - start, high - start) for low, high in ranges if low < end and high > start]:
             changed[leaf.path] = replaced_ranges(leaf.text, own)
         start = end + len(_SEPARATOR)
-    return with_texts(content, changed)
+    return replaced(content, changed)
 
 
 def parse(messages: Sequence[Mapping[str, Any]]) -> Conversation:

@@ -63,22 +63,6 @@ def leaves(content: object, stage: Stage, where: str = "content") -> Iterator[Le
     return _Reader(where).content(content, (), stage, 0)
 
 
-def with_texts(content: Any, texts: Mapping[Path, str]) -> Any:
-    """A copy of `content` with these texts at these paths; what is on no path is the same."""
-    for path, text in texts.items():
-        content = _with(content, path, text)
-    return content
-
-
-def _with(value: Any, path: Path, text: str) -> Any:
-    if not path:
-        return text
-    key, rest = path[0], path[1:]
-    if isinstance(value, Mapping):
-        return {**value, key: _with(value[key], rest, text)}
-    return [_with(item, rest, text) if index == key else item for index, item in enumerate(value)]
-
-
 @dataclass(frozen=True, slots=True)
 class _Reader:
     """Reads one content, which is called `where` in errors."""

@@ -35,6 +35,7 @@ _GRAPHS = {"cpu": ("int8", "fp32", "fp16"), "cuda": ("fp16", "fp32")}  # in orde
 # range of activations for a whole batch, so a text's score would depend on its neighbours: it runs one text at a time.
 BATCH_TOKENS = {"int8": 1, "cpu": 4096, "cuda": 65536}
 DEFAULT_MODEL = "guardian-mini"
+_MOST_THREADS = 4
 _STREAMS = 8
 """Inferences at once on a GPU, which overlaps their copies."""
 _LONG_RUN = re.compile(r"\S{" + str(LONGEST_WORD) + "}")
@@ -84,8 +85,9 @@ class OnnxBackend:
 
     device: `auto` takes CUDA where onnxruntime has it and the model a graph for it, else the CPU; `cuda` without CUDA
     is a ConfigError with the install line. precision: a graph of the manifest by name (fp32, fp16, int8).
-    threads: of one inference; None leaves it to onnxruntime (one a core). On a CPU no more inferences run at once than
-    there are cores for: two that share them take longer than one after the other, and starve an event loop.
+    threads: of one inference; None: one a core, but at most four, so that a machine with many does several checks at
+    once. On a CPU no more inferences run than there are cores for: two that share them take longer than one after the
+    other, and starve an event loop.
     Raises MissingExtra without onnxruntime, ModelError for files that are missing, changed or no graph.
     """
 
@@ -108,8 +110,10 @@ class OnnxBackend:
             heads={name: slice(head.start, head.stop) for name, head in manifest.heads.items()},
             scalings={name: Scaling(c.temperature, c.bias) for name, c in manifest.calibration.items()},
         )
-        self._session = _session(folder / graph, self.device, threads)
         cores = os.cpu_count() or 1
+        if threads is None and self.device == "cpu" and cores > _MOST_THREADS:
+            threads = _MOST_THREADS
+        self._session = _session(folder / graph, self.device, threads)
         at_once = max(1, cores // (threads or cores)) if self.device == "cpu" else _STREAMS
         self._free = threading.BoundedSemaphore(at_once)
         self._ref = manifest.ref

@@ -30,10 +30,10 @@ def interpolate(first: Path, second: Path, out: Path, *, share: float) -> Path:
     folders = [weights_of(run, GuardianMiniConfig.model_type) for run in (first, second)]
     if (folders[0] / "tokenizer.json").read_bytes() != (folders[1] / "tokenizer.json").read_bytes():
         raise ConfigError("towards", f"{second} has another tokenizer than {first}")
-    one, other = (load_start(folder).state_dict() for folder in folders)
+    one, model = load_start(folders[0]).state_dict(), load_start(folders[1])
+    other = model.state_dict()
     if {k: v.shape for k, v in one.items()} != {k: v.shape for k, v in other.items()}:
         raise ConfigError("towards", f"{second} is a model of another shape than {first}")
-    model = load_start(folders[1])
     model.load_state_dict({name: _between(one[name], other[name], share) for name in one})
     weights = out / "weights"
     weights.mkdir(parents=True, exist_ok=True)

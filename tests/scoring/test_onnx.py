@@ -151,7 +151,7 @@ class Counting:
                 self._inside -= 1
 
 
-@pytest.mark.parametrize(("cores", "threads", "most"), [(2, None, 1), (4, 2, 2), (1, 4, 1)])
+@pytest.mark.parametrize(("cores", "threads", "most"), [(2, None, 1), (4, 2, 2), (1, 4, 1), (8, None, 2)])
 def test_inferences_do_not_share_cores(
     cores: int, threads: int | None, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
