@@ -4,6 +4,13 @@
     document   [CLS] <|task|> task <|doc|> window [SEP]
     response   [CLS] <|query|> prompt digest <|resp|> window [SEP]
 
+A decoder reads its heads at a last token of their own, and is asked for a safeguard reply by another (SLM as Guardian,
+arXiv 2405.19795, section 3). With a subject the reply is forced, whatever the text says:
+
+    scores     ... [SEP] <|pred|>
+    reply      ... [SEP] <|expl|>
+    forced     ... [SEP] <|harm|> subject newline <|expl|>
+
 User text is tokenised with every added token off, so that no text can ever forge a control id (property test), and
 words longer than 48 letters are split rather than turned into one unknown token, so that nothing goes unread.
 """
@@ -39,9 +46,13 @@ class Controls:
     task: int
     doc: int
     resp: int
+    pred: int | None = None
+    expl: int | None = None
+    harm: int | None = None
 
     def all(self) -> frozenset[int]:
-        return frozenset((self.cls, self.sep, self.pad, self.query, self.task, self.doc, self.resp))
+        ids = (getattr(self, name) for name in self.__slots__)
+        return frozenset(number for number in ids if number is not None)
 
 
 def guard_tokenizer_json(original: str) -> str:
@@ -118,10 +129,32 @@ class Encoder:
             [*texts, *(_valid(_clip(name)) for name in names)], add_special_tokens=False
         )
         digests = {name: self._digest(e.ids) for name, e in zip(names, encoded[len(texts) :], strict=True)}
+        last = [] if self.controls.pred is None else [self.controls.pred]
         return [
-            self._template(piece, e.ids, digests.get(piece.context or "", []))
+            self._template(piece, e.ids, digests.get(piece.context or "", [])) + last
             for piece, e in zip(pieces, encoded, strict=False)
         ]
+
+    def reply_prefix(self, piece: Piece, subject: str | None = None) -> list[int]:
+        """Token ids after which a decoder writes the safeguard reply; with a `subject` it has no choice but to."""
+        c = self.controls
+        if c.expl is None or c.harm is None:
+            raise ModelError("controls", "this model writes no replies")
+        ids = self.tokens(piece.text)
+        context = self._digest(self.tokens(_clip(piece.context))) if piece.context else []
+        forced = [] if subject is None else [c.harm, *self.tokens(f"{subject}\n")]
+        return [*self._template(piece, ids, context), *forced, c.expl]
+
+    def tokens(self, text: str) -> list[int]:
+        """Token ids of a plain text."""
+        ids: list[int] = self._tokenizer.encode(_valid(text), add_special_tokens=False).ids
+        return ids
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of token ids, control tokens left out; a character that is not whole yet ends in U+FFFD."""
+        reserved = self.controls.all()
+        text: str = self._tokenizer.decode([i for i in ids if i not in reserved], skip_special_tokens=False)
+        return text
 
     def _template(self, piece: Piece, ids: list[int], context: list[int]) -> list[int]:
         c = self.controls

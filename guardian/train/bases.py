@@ -1,7 +1,7 @@
 """What a training run can start from: a folder, told apart by what lies in it.
 
 - the sentence encoder of guardian-mini (config.json, model.safetensors, tokenizer.json);
-- SmolLM2, or another decoder of its architecture and vocabulary, in GGUF (one *.gguf file): the teacher;
+- SmolLM2, or another decoder of its architecture and vocabulary, in GGUF (one *.gguf file): for guardian-slm;
 - the weights of an earlier run, of either kind;
 - a model folder that guardian ships (guardian.json with an fp16 graph): to tune the shipped guard.
 """
@@ -16,17 +16,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from guardian.errors import ConfigError, GuardianError, MissingExtra, ModelError
 from guardian.scoring.encode import guard_tokenizer_json
 from guardian.scoring.manifest import Manifest
 from guardian.train.model import GuardianMini, GuardianMiniConfig
-from guardian.train.teacher import GuardianTeacher, GuardianTeacherConfig, byte_level_json
+from guardian.train.slm import FIRST_MEANINGS, GuardianSlm, GuardianSlmConfig, byte_level_json
 
-Classifier = GuardianMini | GuardianTeacher
-_C = TypeVar("_C", GuardianMini, GuardianTeacher)
+Classifier = GuardianMini | GuardianSlm
+_C = TypeVar("_C", GuardianMini, GuardianSlm)
 _GRAPH = "model.fp16.onnx"
+_FRESH = ("heads.", "token_heads.", "head_norm.", "controls_table.")
 
 
 def load_start(folder: Path) -> Classifier:
@@ -43,9 +45,9 @@ def load_start(folder: Path) -> Classifier:
         if kind == GuardianMiniConfig.model_type:
             mini: GuardianMini = GuardianMini.from_pretrained(folder, attn_implementation="sdpa")
             return mini
-        if kind == GuardianTeacherConfig.model_type:
-            teacher: GuardianTeacher = GuardianTeacher.from_pretrained(folder, attn_implementation="sdpa")
-            return teacher
+        if kind == GuardianSlmConfig.model_type:
+            slm: GuardianSlm = GuardianSlm.from_pretrained(folder, attn_implementation="sdpa")
+            return slm
         return load_encoder(folder)
 
 
@@ -95,7 +97,7 @@ def _kind(folder: Path) -> str:
     if (folder / "config.json").is_file():
         with _told(folder):
             name = str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type"))
-        return name if name in {GuardianMiniConfig.model_type, GuardianTeacherConfig.model_type} else "encoder"
+        return name if name in {GuardianMiniConfig.model_type, GuardianSlmConfig.model_type} else "encoder"
     if any(folder.glob("*.gguf")):
         return "gguf"
     raise ConfigError("base", f"{folder} holds neither a config.json, nor a guardian.json, nor a .gguf file")
@@ -116,7 +118,7 @@ def load_encoder(folder: Path) -> GuardianMini:
     from safetensors.torch import load_file
 
     state = {f"bert.{key}": value for key, value in load_file(folder / "model.safetensors").items()}
-    return _filled(GuardianMini(_mini_config(folder)), state, folder, fresh="heads.")
+    return _filled(GuardianMini(_mini_config(folder)), state, folder, fresh=("heads.",))
 
 
 def _mini_config(folder: Path | None = None) -> GuardianMiniConfig:
@@ -131,13 +133,13 @@ def _mini_config(folder: Path | None = None) -> GuardianMiniConfig:
     return config
 
 
-def _filled(model: _C, state: dict[str, Tensor], folder: Path, *, fresh: str) -> _C:
-    """`model` with the weights of `state`; only those whose name starts with `fresh` may be missing.
+def _filled(model: _C, state: dict[str, Tensor], folder: Path, *, fresh: tuple[str, ...]) -> _C:
+    """`model` with the weights of `state`; only those whose name starts with one of `fresh` may be missing.
 
     None may be left over, pooler and buffers aside: an architecture with more of them is another one.
     """
     missing, unexpected = model.load_state_dict(state, strict=False)
-    lost = [key for key in missing if not (fresh and key.startswith(fresh))]
+    lost = [key for key in missing if not key.startswith(fresh)]
     over = [key for key in unexpected if "pooler" not in key and not key.endswith("position_ids")]
     if lost or over:
         what = f"lack {lost[:3]}" if lost else f"hold {over[:3]}, which this architecture does not know"
@@ -145,7 +147,7 @@ def _filled(model: _C, state: dict[str, Tensor], folder: Path, *, fresh: str) ->
     return model
 
 
-def _load_decoder(folder: Path) -> GuardianTeacher:
+def _load_decoder(folder: Path) -> GuardianSlm:
     """A GGUF decoder, dequantised, under fresh heads."""
     from transformers import AutoModelForCausalLM
 
@@ -156,8 +158,10 @@ def _load_decoder(folder: Path) -> GuardianTeacher:
     for name in ("architectures", "model_type", "quantization_config"):
         values.pop(name, None)
     state = {f"model.{key}": value for key, value in source.model.state_dict().items()}
-    model = GuardianTeacher(GuardianTeacherConfig(**values))  # type: ignore[no-untyped-call]
-    return _filled(model, state, folder, fresh="heads.")
+    model = _filled(GuardianSlm(GuardianSlmConfig(**values)), state, folder, fresh=_FRESH)
+    words = Tokenizer.from_str(tokenizer_json(folder))
+    model.give_meanings({name: words.encode(word).ids for name, word in FIRST_MEANINGS.items()})
+    return model
 
 
 def _load_graph(folder: Path) -> GuardianMini:
@@ -187,4 +191,4 @@ def _load_graph(folder: Path) -> GuardianMini:
     config.max_position_embeddings = len(state["bert.embeddings.position_embeddings.weight"])
     config.num_hidden_layers, config.num_attention_heads = layers, heads
     config.intermediate_size = len(state["bert.encoder.layer.0.intermediate.dense.bias"])
-    return _filled(GuardianMini(config), state, folder, fresh="")
+    return _filled(GuardianMini(config), state, folder, fresh=())

@@ -2,24 +2,26 @@
 
 Every line was written for this project (Apache-2.0), none was taken from a public data set. Formats: `*.tsv` hold
 `severity<TAB>hazard<TAB>text`, `direct_*.tsv` `label<TAB>kind<TAB>text` (a line break is written \\n), `answers*.tsv`
-`severity<TAB>refusal<TAB>hazard<TAB>prompt<TAB>answer`, and so does `replies.tsv`, which holds safeguard replies for a
-model that is to write them (no part of the mixture yet); the text files hold one item a line; `injections*.txt` hold
-`goal<TAB>text`; `documents_*.txt` hold passages of many lines, parted by lines of `%%`.
+`severity<TAB>refusal<TAB>hazard<TAB>prompt<TAB>answer` (`||` before the first harmful sentence, where it is known), and
+so do `replies*.tsv`, safeguard replies for guardian-slm to write; `task_documents.tsv` holds
+`severity<TAB>refusal<TAB>hazard<TAB>task<TAB>document<TAB>reply`; the text files hold one item a line;
+`injections*.txt` hold `goal<TAB>text`; `documents_*.txt` hold passages of many lines, parted by lines of `%%`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 
 from guardian.errors import ConfigError
-from guardian.taxonomy import HAZARDS
+from guardian.taxonomy import ATTACKS, HAZARDS
 from guardian.train.examples import CONTROVERSIAL, SAFE, UNSAFE, Example
 from guardian.verdict import Stage
 
 SOURCE = "guardian_corpus"
 LICENCE = "Apache-2.0 (written for guardian)"
+ONSET = "||"
 _SEVERITY = {"safe": SAFE, "controversial": CONTROVERSIAL, "unsafe": UNSAFE}
 REQUESTS = (
     "traffic.tsv",
@@ -29,7 +31,11 @@ REQUESTS = (
 )
 DIRECT = ("direct_a.tsv", "direct_b.tsv")
 ANSWERS = ("answers.tsv", "answers_b.tsv")
+ANSWERS_WITH_ONSET = tuple(f"answers_{letter}.tsv" for letter in "cdef")  # for guardian-slm alone
 REPLIES = "replies.tsv"
+REPLIES_FORCED = "replies_forced.tsv"
+REPLIES_TO_ATTACKS = "replies_attack.tsv"
+TASK_DOCUMENTS = "task_documents.tsv"
 STATEMENTS = ("statements.tsv", "statements_b.tsv")
 JAILBREAK_WRAPPERS = ("jailbreak_wrappers.txt", "jailbreak_wrappers_b.txt")
 BENIGN_WRAPPERS = ("benign_wrappers.txt", "benign_wrappers_b.txt")
@@ -94,30 +100,65 @@ def direct(name: str) -> list[Example]:
 
 
 def answers(name: str) -> list[Example]:
-    """An assistant's answers, with the prompt as context."""
-    hazards = {hazard.value for hazard in HAZARDS}
+    """An assistant's answers, with the prompt as context, and where it is marked with the place where harm begins."""
     found: list[Example] = []
-    for number, line in enumerate(lines(name), 1):
-        parts = line.split("\t")
-        known = len(parts) == 5 and parts[0] in _SEVERITY and parts[1] in {"0", "1"} and parts[2] in {*hazards, "-"}
-        if not known or not parts[3].strip() or not parts[4].strip():
-            raise ConfigError(
-                f"corpus.{name}", f"line {number} is not severity<TAB>refusal<TAB>hazard<TAB>prompt<TAB>answer"
-            )
-        severity, prompt, answer = _SEVERITY[parts[0]], parts[3], parts[4].replace("\\n", "\n")
+    for identity, (severity, refusal, hazard, prompt, answer) in _rows(name, 5):
+        before, marked, after = answer.partition(ONSET)
+        text = f"{before.rstrip(' ')} {after.lstrip(' ')}".strip() if marked else answer
         found.append(
             Example(
-                id=f"{SOURCE}/{name}/{number}",
+                id=identity,
                 stage=Stage.RESPONSE,
-                text=answer,
+                text=text,
                 source=SOURCE,
                 context=prompt,
-                response_severity=severity,
-                refusal=int(parts[1]),
-                hazards=(parts[2],) if severity != SAFE and parts[2] != "-" else None,
+                response_severity=_SEVERITY[severity],
+                refusal=int(refusal),
+                hazards=(hazard,) if severity != "safe" and hazard != "-" else None,
+                onset=len(text) - len(after.lstrip(" ").rstrip()) if marked else None,
             )
         )
     return found
+
+
+def replies(name: str) -> list[Example]:
+    """Safeguard replies to prompts. `hazards` holds their subject, which may be an attack."""
+    return [
+        Example(identity, Stage.PROMPT, prompt, SOURCE, hazards=(subject,), reply=reply)
+        for identity, (_, _, subject, prompt, reply) in _rows(name, 5)
+    ]
+
+
+def task_documents(name: str) -> list[Example]:
+    """Documents inside tasks: harmful ones with the reply that declines the task, and harmless twins."""
+    return [
+        Example(
+            id=identity,
+            stage=Stage.DOCUMENT,
+            text=document,
+            source=SOURCE,
+            context=task,
+            severity=UNSAFE if refusal == "1" else SAFE,
+            injection=0,
+            hazards=(hazard,) if refusal == "1" else None,
+            reply=reply if refusal == "1" else None,
+        )
+        for identity, (_, refusal, hazard, task, document, reply) in _rows(name, 6)
+    ]
+
+
+def _rows(name: str, columns: int) -> Iterator[tuple[str, list[str]]]:
+    """Identity and columns of every line of a file of answers or replies. ConfigError names the line that is wrong."""
+    subjects = {*(hazard.value for hazard in HAZARDS), *(attack.value for attack in ATTACKS), "-"}
+    for number, line in enumerate(lines(name), 1):
+        parts = [part.replace("\\n", "\n").strip() for part in line.split("\t")]
+        known = len(parts) == columns and parts[0] in _SEVERITY and parts[1] in {"0", "1"} and parts[2] in subjects
+        if not known or not all(parts):
+            kinds = ("prompt", "answer") if columns == 5 else ("task", "document", "reply")
+            raise ConfigError(
+                f"corpus.{name}", f"line {number} is not {'<TAB>'.join(('severity', 'refusal', 'hazard', *kinds))}"
+            )
+        yield f"{SOURCE}/{name}/{number}", parts
 
 
 def corpus_examples() -> list[Example]:

@@ -20,6 +20,10 @@ class Example:
     `severity` is the harm of a prompt or document (0 safe, 1 controversial, 2 unsafe), `response_severity` that of
     an answer. `context` is the task a document is used for, or the prompt an answer replies to. `taught` is a teacher's
     opinion: the probabilities of harm, jailbreak and injection, None where it is not heard.
+
+    For guardian-slm: `onset` is the character at which the first harmful sentence of an answer begins, `twin` another
+    task that the verdict on a document must not depend on, `reply` the safeguard reply to write, and `subject` the
+    hazard or attack it is forced for. A row with a reply teaches nothing else.
     """
 
     id: str
@@ -36,11 +40,23 @@ class Example:
     lang: str = "en"
     group: str = ""
     taught: tuple[float | None, float | None, float | None] | None = None
+    onset: int | None = None
+    twin: str | None = None
+    reply: str | None = None
+    subject: str | None = None
 
     @property
     def labelled(self) -> bool:
         """Whether there is anything to learn from it."""
-        labels = (self.severity, self.jailbreak, self.injection, self.response_severity, self.refusal, self.taught)
+        labels = (
+            self.severity,
+            self.jailbreak,
+            self.injection,
+            self.response_severity,
+            self.refusal,
+            self.taught,
+            self.reply,
+        )
         return any(label is not None for label in labels)
 
 

@@ -116,12 +116,12 @@ def cut(text: str, length: int, rng: random.Random) -> str:
     return text[start : end if end > start else start + length].strip()
 
 
-_SENTENCE = re.compile(r"(?<=[.!?>])\s+|\n+")
+SENTENCE = re.compile(r"(?<=[.!?>])\s+|\n+")
 
 
 def insert(host: str, needle: str, rng: random.Random) -> str:
     """The needle at a random sentence boundary of the host (or at its head or tail)."""
-    places = [0, len(host), *(m.end() for m in _SENTENCE.finditer(host))]
+    places = [0, len(host), *(m.end() for m in SENTENCE.finditer(host))]
     place = rng.choice(places)
     joiner = rng.choice((" ", " ", "\n", "\n\n"))
     return f"{host[:place].rstrip()}{joiner}{needle}{joiner}{host[place:].lstrip()}".strip()
@@ -278,7 +278,7 @@ def cross_task(benign: Sequence[str], needles: Needles, count: int, rng: random.
 def sentences(hosts: Sequence[str], count: int, rng: random.Random) -> Iterator[Example]:
     """Single benign sentences of real documents, as statements: news, plots, reviews, dialogue."""
     for number in range(count if hosts else 0):
-        parts = [p.strip() for p in _SENTENCE.split(rng.choice(hosts)) if 25 <= len(p.strip()) <= 400]
+        parts = [p.strip() for p in SENTENCE.split(rng.choice(hosts)) if 25 <= len(p.strip()) <= 400]
         if not parts:
             continue
         stage = Stage.PROMPT if rng.random() < 0.6 else Stage.DOCUMENT

@@ -22,8 +22,9 @@ from guardian.scoring.encode import Controls, Encoder
 from guardian.train.bases import Classifier, load_start, tokenizer_json
 from guardian.train.batches import Encoded, batches, collate, encode_examples
 from guardian.train.examples import Example, read_examples
-from guardian.train.model import LOSS_WEIGHTS, head_slices, losses, total_loss
-from guardian.train.teacher import GuardianTeacher, lesson
+from guardian.train.lora import adapt, merge
+from guardian.train.model import LOSS_WEIGHTS, head_slices, total_loss
+from guardian.train.teacher import lesson
 
 AVERAGE_EVERY = 5  # steps between two updates of the weight average; each costs a pass over all weights
 
@@ -44,6 +45,8 @@ class Recipe:
     stride: int = 192
     context: int = 48
     longest: int = 0  # rows of more tokens are left out; 0: none is
+    lora: int = 0  # rank of adapters beside a frozen backbone; 0: all weights are trained
+    lessons: bool = False  # only what a teacher learns from: `guardian.train.teacher.lesson`
     seed: int = 13
     save_every: int = 100
     evaluate_every: int = 400
@@ -74,18 +77,19 @@ def train(
     device: str = "auto",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Train guardian-mini, or a teacher, on `mix`/train.jsonl from `base`; returns the folder with the weights.
+    """Train guardian-mini or guardian-slm on `mix`/train.jsonl from `base`; returns the folder with the weights.
 
-    What `base` may be, `guardian.train.bases` says; the optimiser always starts fresh. A teacher reads what it can have
-    an opinion on (`teacher.lesson`); rows without any label are left out. Stops cleanly on SIGTERM or Ctrl-C after
-    saving; the same call goes on from `out`/checkpoint.pt.
+    What `base` may be, `guardian.train.bases` says; the optimiser always starts fresh. Rows without any label are left
+    out. Stops cleanly on SIGTERM or Ctrl-C after saving; the same call goes on from `out`/checkpoint.pt.
     """
     out.mkdir(parents=True, exist_ok=True)
     where = device_of(device)
     torch.manual_seed(recipe.seed)
     model = load_start(base)
+    if recipe.lora:
+        progress(f"{adapt(model.backbone, recipe.lora)} adapters of rank {recipe.lora}")
     encoder = prepare_tokenizer(base, out, model.controls, recipe)
-    wanted = lesson if isinstance(model, GuardianTeacher) else None
+    wanted = lesson if recipe.lessons else None
     data = _load(mix / "train.jsonl", encoder, out / "train.cache.pt", progress, wanted)
     held_out = _load(mix / "calibration.jsonl", encoder, out / "calibration.cache.pt", progress, wanted)
     if recipe.longest:
@@ -164,7 +168,7 @@ class _Run:
 
     def _plan(self) -> list[list[int]]:
         """Batches of all epochs, from the seed alone, so that a resumed run sees the same order."""
-        lengths = [len(item.ids) for item in self.data]
+        lengths = [item.length for item in self.data]
         plan: list[list[int]] = []
         for epoch in range(math.ceil(self.recipe.epochs)):
             rng = random.Random(f"{self.recipe.seed}/{epoch}")
@@ -202,13 +206,9 @@ class _Run:
     def _step(self, indices: Sequence[int]) -> dict[str, float]:
         ids, mask, targets = collate([self.data[i] for i in indices], pad=self.model.controls.pad)
         self.model.train()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            logits = self.model(ids.to(self.device), mask.to(self.device)).logits
-        parts = losses(
-            logits.float().cpu() if self.device.type == "cpu" else logits.float(),
-            _to(targets, self.device),
-            smoothing=self.recipe.smoothing,
-        )
+        on = self.device
+        with torch.autocast(on.type, dtype=torch.bfloat16):
+            parts = self.model.learn(ids.to(on), mask.to(on), targets.to(on), smoothing=self.recipe.smoothing)
         loss = total_loss(parts)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"loss is {loss.item()} at step {self.state.step}")
@@ -299,6 +299,7 @@ class _Run:
         """The averaged weights, the configuration and the recipe, in `out`/weights."""
         folder = self.out / "weights"
         self.model.load_state_dict(self.average)
+        merge(self.model.backbone)
         self.model.save_pretrained(folder)
         shutil.copy(self.out / "tokenizer.json", folder / "tokenizer.json")  # so that a run can start from it
         summary = {"recipe": asdict(self.recipe), "state": asdict(self.state), "examples": len(self.data)}
@@ -306,22 +307,18 @@ class _Run:
 
 
 def _optimiser(model: Classifier, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW; no decay for biases and norms; fresh heads learn faster than the encoder."""
+    """AdamW; no decay for biases and norms; fresh heads learn faster than the backbone."""
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
-        rate = recipe.head_rate if name.startswith("heads.") else recipe.rate
+        if not parameter.requires_grad:
+            continue
+        rate = recipe.rate if name.startswith(model.base_model_prefix) else recipe.head_rate
         decay = 0.0 if parameter.ndim < 2 else recipe.weight_decay
         groups.setdefault((rate, decay), []).append(parameter)
     return torch.optim.AdamW(
         [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()],
         fused=True,
     )
-
-
-def _to(targets: Any, device: torch.device) -> Any:
-    if device.type == "cpu":
-        return targets
-    return type(targets)(*(getattr(targets, name).to(device) for name in targets.__slots__))
 
 
 @torch.no_grad()
@@ -337,7 +334,7 @@ def predict(
         ids, mask, _ = collate([data[i] for i in batch], pad=model.controls.pad)
         with torch.autocast(where.type, dtype=torch.bfloat16):
             logits = model(ids.to(where), mask.to(where)).logits
-        out[torch.tensor(batch)] = logits.float().cpu()
+        out[torch.tensor(batch)] = logits[: len(batch)].float().cpu()  # twins stand behind
     return out
 
 

@@ -148,11 +148,12 @@ def _split(examples: Sequence[Example], evaluation: Sequence[str]) -> tuple[list
     for example, key, group in zip(examples, keys, groups, strict=False):
         if example.stage is not Stage.RESPONSE and (group in tainted or fingerprint(key) in exact):
             continue
-        kept.append(replace(example, group=_split_of(f"group/{fingerprint(texts[group])[:200]}")))
+        kept.append(replace(example, group=split_of(f"group/{fingerprint(texts[group])[:200]}")))
     return kept, len(examples) - len(kept)
 
 
-def _split_of(key: str) -> str:
+def split_of(key: str) -> str:
+    """The split of what has this key, by a stable hash."""
     share = hash_share(key)
     for split in SPLITS:
         share -= _SHARE[split]
@@ -162,7 +163,7 @@ def _split_of(key: str) -> str:
 
 
 def _of_split(items: Iterable[str], split: str) -> list[str]:
-    return [item for item in items if _split_of(item) == split]
+    return [item for item in items if split_of(item) == split]
 
 
 def _with_generated(rows: list[Example], split: str, rng: random.Random, scale: float) -> list[Example]:

@@ -34,7 +34,11 @@ LOSS_WEIGHTS = {
     "response_severity": 1.0,
     "refusal": 0.5,
     "taught": 2.0,
+    "token": 0.5,
+    "consistency": 0.1,
+    "reply": 0.5,
 }
+IGNORED = -100  # what torch's cross entropy leaves out
 # BERT's vocabulary keeps rows [unused0], [unused1], ... that no text tokenises to: the control tokens live there.
 MINI_CONTROLS = Controls(cls=101, sep=102, pad=0, query=1, task=2, doc=3, resp=4)
 
@@ -62,6 +66,7 @@ class GuardianMini(BertPreTrainedModel):
     """BERT encoder with the guardian heads. forward: ids and mask [batch, tokens] -> logits [batch, 23]."""
 
     config_class = GuardianMiniConfig
+    base_model_prefix = "bert"
     controls: ClassVar[Controls] = MINI_CONTROLS
 
     def __init__(self, config: GuardianMiniConfig) -> None:
@@ -71,6 +76,11 @@ class GuardianMini(BertPreTrainedModel):
         self.heads = nn.Linear(3 * config.hidden_size, N_LOGITS)
         self.post_init()  # type: ignore[no-untyped-call]
 
+    @property
+    def backbone(self) -> nn.Module:
+        """All but the heads."""
+        return self.bert
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **_: object) -> SequenceClassifierOutput:
         hidden = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
@@ -79,12 +89,19 @@ class GuardianMini(BertPreTrainedModel):
         pooled = torch.cat([hidden[:, 0], mean, top], dim=-1)
         return SequenceClassifierOutput(logits=self.heads(self.dropout(pooled)))
 
+    def learn(self, ids: Tensor, mask: Tensor, targets: Targets, *, smoothing: float) -> dict[str, Tensor]:
+        """The loss of every head on a batch."""
+        return losses(self(ids, mask).logits.float(), targets, smoothing=smoothing)
+
 
 @dataclass(frozen=True, slots=True)
 class Targets:
     """Labels of a batch; -1 marks an unknown label. severity, response_severity, refusal: [batch] int64;
     hazard [batch, 13] and attack [batch, 2]: float32; taught [batch, 3]: harm, jailbreak and injection as a
-    teacher sees them, float32."""
+    teacher sees them, float32.
+
+    For guardian-slm: tokens [batch, width]: severity of an answer up to each token; twins [pairs, 2]: rows that hold
+    the same document under two tasks; reply [batch, width]: the token to write next, IGNORED where none is to be."""
 
     severity: Tensor
     hazard: Tensor
@@ -92,6 +109,12 @@ class Targets:
     response_severity: Tensor
     refusal: Tensor
     taught: Tensor
+    tokens: Tensor
+    twins: Tensor
+    reply: Tensor
+
+    def to(self, device: torch.device) -> Targets:
+        return Targets(*(getattr(self, name).to(device) for name in self.__slots__))
 
 
 def losses(logits: Tensor, targets: Targets, *, smoothing: float = 0.0) -> dict[str, Tensor]:
@@ -102,12 +125,12 @@ def losses(logits: Tensor, targets: Targets, *, smoothing: float = 0.0) -> dict[
     """
     at = head_slices()
     return {
-        "severity": _cross_entropy(logits[:, at["severity"]], targets.severity, smoothing),
-        "hazard": _binary(logits[:, at["hazard"]], targets.hazard),
-        "attack": _binary(logits[:, at["attack"]], targets.attack),
-        "response_severity": _cross_entropy(logits[:, at["response_severity"]], targets.response_severity, smoothing),
-        "refusal": _cross_entropy(logits[:, at["refusal"]], targets.refusal, smoothing),
-        "taught": _binary(_opinion_logits(logits), targets.taught),
+        "severity": cross_entropy(logits[:, at["severity"]], targets.severity, smoothing),
+        "hazard": binary(logits[:, at["hazard"]], targets.hazard),
+        "attack": binary(logits[:, at["attack"]], targets.attack),
+        "response_severity": cross_entropy(logits[:, at["response_severity"]], targets.response_severity, smoothing),
+        "refusal": cross_entropy(logits[:, at["refusal"]], targets.refusal, smoothing),
+        "taught": binary(_opinion_logits(logits), targets.taught),
     }
 
 
@@ -119,18 +142,20 @@ def _opinion_logits(logits: Tensor) -> Tensor:
 
 
 def total_loss(parts: dict[str, Tensor]) -> Tensor:
-    """The weighted sum over the heads (LOSS_WEIGHTS)."""
+    """The weighted sum over the parts (LOSS_WEIGHTS)."""
     return torch.stack([LOSS_WEIGHTS[name] * part for name, part in parts.items()]).sum()
 
 
-def _cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+def cross_entropy(logits: Tensor, target: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Over rows with a known label alone: logits [rows, labels], target [rows], -1 where unknown. Zero without any."""
     known = target >= 0
     if not bool(known.any()):
         return logits.new_zeros(())
     return functional.cross_entropy(logits[known], target[known], label_smoothing=smoothing)
 
 
-def _binary(logits: Tensor, target: Tensor) -> Tensor:
+def binary(logits: Tensor, target: Tensor) -> Tensor:
+    """Over known labels alone: logits and target [rows, labels], -1 where unknown. Zero without any."""
     known = target >= 0
     if not bool(known.any()):
         return logits.new_zeros(())

