@@ -130,21 +130,30 @@ def replies(name: str) -> list[Example]:
 
 
 def task_documents(name: str) -> list[Example]:
-    """Documents inside tasks: harmful ones with the reply that declines the task, and harmless twins."""
-    return [
-        Example(
-            id=identity,
-            stage=Stage.DOCUMENT,
-            text=document,
-            source=SOURCE,
-            context=task,
-            severity=UNSAFE if refusal == "1" else SAFE,
-            injection=0,
-            hazards=(hazard,) if refusal == "1" else None,
-            reply=reply if refusal == "1" else None,
+    """Documents inside tasks: harmful ones with the reply that declines the task, each before its harmless twin.
+
+    `group` is the harmful document: what keeps the twins in one split.
+    """
+    found: list[Example] = []
+    group = ""
+    for identity, (_, refusal, hazard, task, document, reply) in _rows(name, 6):
+        harmful = refusal == "1"
+        group = document if harmful else group
+        found.append(
+            Example(
+                id=identity,
+                stage=Stage.DOCUMENT,
+                text=document,
+                source=SOURCE,
+                context=task,
+                severity=UNSAFE if harmful else SAFE,
+                injection=0,
+                hazards=(hazard,) if harmful else None,
+                reply=reply if harmful else None,
+                group=group,
+            )
         )
-        for identity, (_, refusal, hazard, task, document, reply) in _rows(name, 6)
-    ]
+    return found
 
 
 def _rows(name: str, columns: int) -> Iterator[tuple[str, list[str]]]:
