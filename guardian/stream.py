@@ -1,7 +1,8 @@
-"""Streams under guard: text leaves only when the windows that cover it are clear (see `guardian.text.holdback`).
+"""Streams under guard: text leaves only when it was read and is clear.
 
 `StreamGuard` is fed by whoever owns the stream; `GuardedStream` and `AsyncGuardedStream` are iterators that feed one,
-or whatever else is a `Feed`. State belongs to one stream, never to the guard.
+or whatever else is a `Feed`. What is read is a `Reader`'s business: windows (`guardian.window_stream`) or tokens
+(`guardian.token_stream`). State belongs to one stream, never to the guard.
 """
 
 from __future__ import annotations
@@ -18,18 +19,15 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import contextmanager
-from dataclasses import replace
 from inspect import isawaitable
 from types import TracebackType
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
 from guardian.errors import ConfigError, GuardUnavailable, InputError
 from guardian.flow import Job
-from guardian.joined import joined
+from guardian.policy import Replies
 from guardian.reply.templates import reply_for
-from guardian.spans import merged
-from guardian.text.holdback import HOLDBACK, Holdback, Window
-from guardian.verdict import CUSTOM, REDACTED, Action, Coverage, Span, Stage, Verdict
+from guardian.verdict import Action, Stage, Verdict
 
 OnBlock = Literal["raise", "reply"]
 
@@ -38,15 +36,36 @@ Out = TypeVar("Out")
 In_contra = TypeVar("In_contra", contravariant=True)
 Out_co = TypeVar("Out_co", covariant=True)
 
-Check = Callable[[Sequence[Job]], list[Verdict]]
-ACheck = Callable[[Sequence[Job]], Awaitable[list[Verdict]]]
-
 
 def checked_on_block(value: OnBlock) -> OnBlock:
     """The value itself; ConfigError where it is neither of the two."""
     if value not in ("raise", "reply"):
         raise ConfigError("on_block", "must be 'raise' or 'reply'")
     return value
+
+
+Work = Callable[[], Any]
+"""What takes long, and so is done where the guard does its checks."""
+
+Steps = Generator[Sequence[Job] | Work, Any, str]
+"""What a reader asks for, and is answered with: the verdicts on jobs, or the result of some work (None: an outage that
+the policy lets pass). In the end, what may leave."""
+
+Do = Callable[[Sequence[Job] | Work], Any]
+ADo = Callable[[Sequence[Job] | Work], Awaitable[Any]]
+
+
+class Reader(Protocol):
+    """How one stream is read. It decides, and does nothing itself: see `Steps`."""
+
+    cut: bool
+    delivered: int
+    scanned: int
+
+    @property
+    def verdict(self) -> Verdict | None: ...
+    def feed(self, text: str) -> Steps: ...
+    def finish(self) -> Steps: ...
 
 
 class StreamGuard:
@@ -59,93 +78,102 @@ class StreamGuard:
                 break
         send(guard.finish())
 
-    Once a window is stopped the stream is `cut`: what was held is dropped, and nothing comes back any more. With
-    `rewrites` False there is no cutting spans out of what comes back: what the policy would redact cuts the stream.
-    `verdict` is that on all that was read so far, its spans in the stream's own offsets.
+    Once a stream is stopped it is `cut`: what was held is dropped, and nothing comes back any more. `verdict` is that
+    on all that was read so far, its spans in the stream's own offsets.
 
     `feed` and `finish` raise what a check raises: GuardUnavailable under a policy that fails closed. After that nothing
     leaves any more. Made by `Guardian.stream_guard`; for one stream, by one thread or task at a time.
+
+    `reader` says what is read when. Where that hangs on a model that is not loaded yet, `choose` gives it with the
+    first text, or None to leave it as it is.
     """
 
     def __init__(
-        self, check: Check, acheck: ACheck, *, prompt: str, holdback_chars: int = HOLDBACK, rewrites: bool = True
+        self, do: Do, ado: ADo, reader: Reader, *, replies: Replies, choose: Callable[[], Reader | None] | None = None
     ) -> None:
-        self._check = check
-        self._acheck = acheck
-        self._prompt = prompt
-        self._held = Holdback(holdback_chars)
-        self._rewrites = rewrites
-        self._joined: Verdict | None = None
-        self._spans: list[Span] = []
+        self._do = do
+        self._ado = ado
+        self._reader = reader
+        self._choose = choose
         self._broken = False
-        self._unread = False  # a window that the policy let pass unread
-        self.cut = False
+        self.replies = replies
         self.finished = False
-        self.delivered = 0
+
+    @property
+    def cut(self) -> bool:
+        """Whether the stream was stopped."""
+        return self._reader.cut
+
+    @property
+    def delivered(self) -> int:
         """Characters of the stream that have left, or were cut out of it."""
-        self.scanned = 0
-        """Characters scored, those of overlapping windows twice."""
+        return self._reader.delivered
+
+    @property
+    def scanned(self) -> int:
+        """Characters read, those that were read twice twice."""
+        return self._reader.scanned
 
     @property
     def verdict(self) -> Verdict | None:
-        """The verdict on what was read so far; None before the first window."""
-        if self._joined is None:
-            return None
-        return self._joined.model_copy(update={"spans": merged(self._spans)})
+        """The verdict on what was read so far; None before the first check."""
+        return self._reader.verdict
 
     def feed(self, text: str) -> str:
         """Take in a chunk; returns what may leave now."""
-        return self._read(self._take(text))
+        return self._run(self._fed(text))
 
     async def afeed(self, text: str) -> str:
         """Take in a chunk; returns what may leave now."""
-        return await self._aread(self._take(text))
+        return await self._arun(self._fed(text))
 
     def finish(self) -> str:
         """The stream has ended: read what is held and return what of it may leave. Nothing the second time."""
-        return self._read(self._rest())
+        return self._run(self._finished())
 
     async def afinish(self) -> str:
         """The stream has ended: read what is held and return what of it may leave. Nothing the second time."""
-        return await self._aread(self._rest())
+        return await self._arun(self._finished())
 
-    def _read(self, windows: list[Window]) -> str:
-        out = ""
-        while windows and not self.cut:
-            with self._unbroken():
-                verdicts = self._check(self._jobs(windows))
-            out += self._settle(windows, verdicts)
-            windows = self._held.due(final=self.finished)
-        return out
+    def _run(self, steps: Steps | None) -> str:
+        if steps is None:
+            return ""
+        with self._unbroken():
+            step, out = _next(steps)
+            while step is not None:
+                step, out = _next(steps, self._do(step))
+            return out
 
-    async def _aread(self, windows: list[Window]) -> str:
-        out = ""
-        while windows and not self.cut:
-            with self._unbroken():
-                verdicts = await self._acheck(self._jobs(windows))
-            out += self._settle(windows, verdicts)
-            windows = self._held.due(final=self.finished)
-        return out
+    async def _arun(self, steps: Steps | None) -> str:
+        if steps is None:
+            return ""
+        with self._unbroken():
+            step, out = _next(steps)
+            while step is not None:
+                step, out = _next(steps, await self._ado(step))
+            return out
 
-    def _take(self, text: object) -> list[Window]:
+    def _fed(self, text: object) -> Steps | None:
         self._ready()
         if self.finished:
             raise InputError("the stream was finished: nothing can be fed to it any more")
         if not isinstance(text, str):
             hint = ": decode them first, with an incremental decoder" if isinstance(text, bytes | bytearray) else ""
             raise InputError(f"a chunk of a stream must be a str, not {type(text).__name__}{hint}")
-        if self.cut:
-            return []
-        self._held.feed(text)
-        return self._held.due()
+        return self._chosen(lambda reader: reader.feed(text)) if text and not self.cut else None
 
-    def _rest(self) -> list[Window]:
+    def _finished(self) -> Steps | None:
         self._ready()
         if self.finished or self.cut:
-            return []
+            return None
         self.finished = True
-        windows = self._held.due(final=True)
-        return windows if windows or self._joined else [Window(0, 0, 0, "")]  # an empty stream has a verdict too
+        return self._chosen(lambda reader: reader.finish())
+
+    def _chosen(self, steps: Callable[[Reader], Steps]) -> Steps:
+        if self._choose is not None:
+            self._reader = (yield self._choose) or self._reader
+            self._choose = None
+        return (yield from steps(self._reader))
 
     def _ready(self) -> None:
         if self._broken:
@@ -160,60 +188,13 @@ class StreamGuard:
             self._broken = True
             raise
 
-    def _jobs(self, windows: Iterable[Window]) -> list[Job]:
-        return [Job(window.text, Stage.RESPONSE, self._prompt) for window in windows]
 
-    def _settle(self, windows: Sequence[Window], verdicts: Sequence[Verdict]) -> str:
-        out: list[str] = []
-        for window, verdict in zip(windows, verdicts, strict=True):
-            self.scanned += len(window.text)
-            cuts = [(window.start + start, window.start + end) for start, end in verdict.redactions()]
-            stopped = verdict.blocked or (verdict.action is Action.REDACT and not self._may_cut(window, verdict))
-            self._note(window, verdict, Action.BLOCK if stopped and not verdict.blocked else Action.ALLOW)
-            if stopped:
-                self.cut = True
-                break
-            growing = _growing(window, cuts)
-            if growing is not None:
-                self._held.return_to(growing)
-                window = replace(window, commit=growing)
-            out.append(self._held.release(window, cuts, mark=REDACTED))
-            self.delivered = self._held.sent
-            if growing is not None:
-                break
-        return "".join(out)
-
-    def _may_cut(self, window: Window, verdict: Verdict) -> bool:
-        """Whether what is to be redacted can be. What a rule finds in all of a window may go on for ever behind it."""
-        if not self._rewrites:
-            return False
-        last = window.commit == window.end
-        return last or not any(
-            span.hazard.startswith(CUSTOM) and span.start == 0 and span.end == len(window.text)
-            for span in verdict.spans
-        )
-
-    def _note(self, window: Window, verdict: Verdict, least: Action) -> None:
-        move = window.start
-        self._spans += [s.model_copy(update={"start": s.start + move, "end": s.end + move}) for s in verdict.spans]
-        self._unread = self._unread or not verdict.coverage.complete
-        before = [] if self._joined is None else [self._joined]
-        coverage = Coverage(
-            chars=before[0].coverage.chars if self._unread and before else window.start + verdict.coverage.chars,
-            total_chars=self._held.received,
-            windows=sum(v.coverage.windows for v in (*before, verdict)),
-            complete=not self._unread and window.end == self._held.received,
-        )
-        self._joined = joined([*before, verdict], spans=(), coverage=coverage, least=least)
-
-
-def _growing(window: Window, cuts: Iterable[tuple[int, int]]) -> int | None:
-    """Where a cut begins that the end of the window may have cut short, and that the next window would open within."""
-    end = window.start + len(window.text.rstrip())
-    if window.commit == window.end:
-        return None  # the last window: nothing follows
-    starts = [start for start, stop in cuts if stop >= end and window.start < start < window.commit]
-    return min(starts, default=None)
+def _next(steps: Steps, answer: Any = None) -> tuple[Sequence[Job] | Work | None, str]:
+    """The next step, None at the end; and then what may leave."""
+    try:
+        return steps.send(answer), ""
+    except StopIteration as end:
+        return None, end.value
 
 
 class Feed(Protocol[In_contra, Out_co]):
@@ -262,15 +243,18 @@ class TextFeed:
     def ending(self, on_block: OnBlock) -> str:
         if (verdict := self.verdict) is None:
             raise InputError("this stream was not stopped")
-        reply = safeguard_reply(verdict, on_block)
+        reply = safeguard_reply(verdict, on_block, self.guard.replies)
         return f"\n\n{reply}" if self.guard.delivered else reply
 
 
-def safeguard_reply(verdict: Verdict, on_block: OnBlock) -> str:
-    """The reply to what was stopped; raises `Blocked` where it is to be raised. The action `reply` always replies."""
+def safeguard_reply(verdict: Verdict, on_block: OnBlock, replies: Replies) -> str:
+    """The reply to what was stopped; raises `Blocked` where it is to be raised. The action `reply` always replies.
+
+    `replies` are those of the policy, for a verdict that has none because its text could have been redacted.
+    """
     if verdict.action is not Action.REPLY and on_block == "raise":
         raise verdict.error()
-    return verdict.reply or reply_for(verdict)
+    return verdict.reply or reply_for(verdict, replies)
 
 
 class GuardedStream(Iterator[Out], Generic[In, Out]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from guardian.taxonomy import ATTACKS, HAZARDS
 from guardian.thresholds import Thresholds
@@ -62,3 +62,41 @@ class Backend(Protocol):
     def score(self, pieces: Sequence[Piece]) -> Sequence[Scores]:
         """Scores of every piece, in order, whatever else is in the sequence. Raises BackendError where it cannot."""
         ...
+
+
+class Watched(NamedTuple):
+    """One token of an answer: its characters [start, end), and the probability that the answer up to it is unsafe."""
+
+    start: int
+    end: int
+    probability: float
+
+
+class Watching(Protocol):
+    """One answer that is watched as it comes. What comes out is a function of the text, not of its chunks."""
+
+    def feed(self, text: str) -> Sequence[Watched]:
+        """Take in what comes next; returns the tokens that were read now, in order."""
+        ...
+
+    def finish(self) -> Sequence[Watched]:
+        """The answer has ended; returns the rest of its tokens."""
+        ...
+
+
+class TokenHead(Protocol):
+    """What reads streams token by token: a backend that can has one under `decoder`. Thread safe."""
+
+    @property
+    def token_thresholds(self) -> Mapping[float, float]:
+        """Thresholds on the lesser probability of two tokens in a row, by the share of safe answers they stop."""
+        ...
+
+    def watch(self, prompt: str) -> Watching:
+        """A watcher over one answer to `prompt`."""
+        ...
+
+
+def token_head(backend: Backend) -> TokenHead | None:
+    """The backend's own token head, None where it has none. May load a model."""
+    return getattr(backend, "decoder", None)

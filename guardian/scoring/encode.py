@@ -115,8 +115,7 @@ class Encoder:
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Character range of every token of the text, in order."""
-        offsets: list[tuple[int, int]] = self._tokenizer.encode(_valid(text), add_special_tokens=False).offsets
-        return offsets
+        return self.located(text)[1]
 
     def encode(self, pieces: Sequence[Piece]) -> list[list[int]]:
         """Token ids of every piece in its template; a piece longer than the window is the caller's mistake."""
@@ -145,10 +144,18 @@ class Encoder:
         forced = [] if subject is None else [c.harm, *self.tokens(f"{subject}\n")]
         return [*self._template(piece, ids, context), *forced, c.expl]
 
+    def answer_prefix(self, prompt: str) -> list[int]:
+        """Token ids that an answer to `prompt` follows, for who watches it as it comes."""
+        return self._opening(Piece("", Stage.RESPONSE), self._digest(self.tokens(_clip(prompt))) if prompt else [])
+
     def tokens(self, text: str) -> list[int]:
         """Token ids of a plain text."""
-        ids: list[int] = self._tokenizer.encode(_valid(text), add_special_tokens=False).ids
-        return ids
+        return self.located(text)[0]
+
+    def located(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids of a plain text, and the character range of each; tokens of one character share its range."""
+        encoded = self._tokenizer.encode(_valid(text), add_special_tokens=False)
+        return encoded.ids, encoded.offsets
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of token ids, control tokens left out; a character that is not whole yet ends in U+FFFD."""
@@ -157,12 +164,15 @@ class Encoder:
         return text
 
     def _template(self, piece: Piece, ids: list[int], context: list[int]) -> list[int]:
+        return [*self._opening(piece, context), *ids, self.controls.sep]
+
+    def _opening(self, piece: Piece, context: list[int]) -> list[int]:
         c = self.controls
         if piece.stage is Stage.RESPONSE:
-            return [c.cls, c.query, *context, c.resp, *ids, c.sep]
+            return [c.cls, c.query, *context, c.resp]
         if piece.stage in (Stage.DOCUMENT, Stage.TOOL_RESULT):
-            return [c.cls, c.task, *context, c.doc, *ids, c.sep]
-        return [c.cls, c.query, *ids, c.sep]
+            return [c.cls, c.task, *context, c.doc]
+        return [c.cls, c.query]
 
     def _digest(self, ids: list[int]) -> list[int]:
         """Head and tail of a context that is too long: what is asked stands at one of the two."""

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 
 from guardian._validation import first_problem
 from guardian.errors import ModelError
-from guardian.thresholds import Thresholds
+from guardian.thresholds import Levels, Thresholds
 from guardian.verdict import ModelRef
 
 MANIFEST = "guardian.json"
@@ -40,7 +40,7 @@ class FileEntry(_Part):
 
 
 class Controls(_Part):
-    """Ids of the control tokens; user text can never produce them."""
+    """Ids of the control tokens; user text can never produce them. The last three are a decoder's."""
 
     cls: TokenId
     sep: TokenId
@@ -49,6 +49,9 @@ class Controls(_Part):
     task: TokenId
     doc: TokenId
     resp: TokenId
+    pred: TokenId | None = None
+    expl: TokenId | None = None
+    harm: TokenId | None = None
 
 
 class Head(_Part):
@@ -90,6 +93,32 @@ class Window(_Part):
         return self
 
 
+class DecoderSpec(_Part):
+    """What of a model runs with a cache: its sizes, its graphs by precision, and how the token head is read.
+
+    A cache is [1, kv_heads, capacity, head_size], key and value for each of `blocks` (of `read_blocks` for a stream),
+    and no capacity is above `positions`. The token head gives severity (safe, controversial, unsafe) and hazards of the
+    answer up to a token; its probability is that of unsafe against safe, calibrated. `token_thresholds` are on the
+    lesser probability of two tokens in a row: share of safe answers stopped -> threshold.
+    """
+
+    blocks: Annotated[int, Field(ge=1)]
+    read_blocks: Annotated[int, Field(ge=1)]
+    kv_heads: Annotated[int, Field(ge=1)]
+    head_size: Annotated[int, Field(ge=1)]
+    positions: Annotated[int, Field(ge=1)]
+    stream: Annotated[Mapping[Precision, FileName], Field(min_length=1)]
+    reply: Annotated[Mapping[Precision, FileName], Field(min_length=1)]
+    token_calibration: Calibration = Calibration()
+    token_thresholds: Levels
+
+    @model_validator(mode="after")
+    def _reads_within(self) -> Self:
+        if self.read_blocks > self.blocks:
+            raise ValueError(f"read_blocks is {self.read_blocks}, there are {self.blocks} blocks")
+        return self
+
+
 class DataSource(_Part):
     source: str
     licence: str
@@ -107,22 +136,32 @@ class Manifest(_Part):
     created: str
     files: Mapping[FileName, FileEntry]
     graphs: Annotated[Mapping[Precision, FileName], Field(min_length=1)]
+    weights: tuple[FileName, ...] = ()
+    """Files that the graphs keep their tensors in, where those are not their own."""
     tokenizer: FileName
     controls: Controls
     heads: Annotated[Mapping[str, Head], Field(min_length=1)]
     calibration: Mapping[str, Calibration] = {}
     thresholds: Thresholds
     window: Window
+    decoder: DecoderSpec | None = None
     data: tuple[DataSource, ...] = ()
     reproduce: str = ""
     notes: Mapping[str, JsonValue] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for name in [*self.graphs.values(), self.tokenizer]:
+        for name in [*self._all_graphs, *self.weights, self.tokenizer]:
             if name not in self.files:
                 raise ValueError(f"{name} is not listed under files")
+        if self.decoder is not None and None in (self.controls.expl, self.controls.harm):
+            raise ValueError("a decoder needs the controls expl and harm")
         return self
+
+    @property
+    def _all_graphs(self) -> tuple[FileName, ...]:
+        cached = (*self.decoder.stream.values(), *self.decoder.reply.values()) if self.decoder else ()
+        return (*self.graphs.values(), *cached)
 
     @property
     def ref(self) -> ModelRef:
@@ -147,8 +186,14 @@ class Manifest(_Part):
             raise ModelError(MANIFEST, f"{key}: {message}" if key else message) from None
 
     def verify(self, folder: str | Path, names: Iterable[str] | None = None) -> None:
-        """Compare files, those named or all, with the sizes and hashes stated here. ModelError names a wrong one."""
-        for name in self.files if names is None else names:
+        """Compare files, those named or all, with the sizes and hashes stated here. ModelError names a wrong one.
+
+        With a graph go the weights it is nothing without.
+        """
+        wanted = dict.fromkeys(self.files if names is None else names)
+        if not wanted.keys().isdisjoint(self._all_graphs):
+            wanted |= dict.fromkeys(self.weights)
+        for name in wanted:
             if name not in self.files:
                 raise ModelError(name, f"not listed in {MANIFEST}")
             _verify(Path(folder) / name, name, self.files[name])

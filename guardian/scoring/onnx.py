@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from guardian.errors import BackendError, ConfigError, MissingExtra, ModelError
 from guardian.scoring.backend import Piece, Scores
 from guardian.scoring.calibration import Calibrator, Scaling
+from guardian.scoring.decoder import Decoder, Runtime
 from guardian.scoring.encode import LONGEST_WORD, Controls, Encoder
 from guardian.scoring.manifest import Manifest
 from guardian.text.windows import windows_of
@@ -34,7 +35,6 @@ _GRAPHS = {"cpu": ("int8", "fp32", "fp16"), "cuda": ("fp16", "fp32")}  # in orde
 # Padded tokens of one run: large enough to keep the device busy, small enough for flat memory. Dynamic int8 takes one
 # range of activations for a whole batch, so a text's score would depend on its neighbours: it runs one text at a time.
 BATCH_TOKENS = {"int8": 1, "cpu": 4096, "cuda": 65536}
-DEFAULT_MODEL = "guardian-mini"
 _MOST_THREADS = 4
 _STREAMS = 8
 """Inferences at once on a GPU, which overlaps their copies."""
@@ -43,37 +43,6 @@ _INSTALL = (
     "onnxruntime is not installed. For CPUs: pip install 'slm-guardian[cpu]'. "
     "For NVIDIA GPUs (CUDA 13): pip install 'slm-guardian[gpu]'. Never both: they are the same import package."
 )
-
-
-def bundled_models() -> Path:
-    """The folder of the models that come with guardian."""
-    import guardian.models
-
-    return Path(guardian.models.__path__[0])
-
-
-def find_model(model: str | Path | None = None) -> Path:
-    """The folder of a model: a path, or the name of a bundled one. ModelError says what there is."""
-    wanted = DEFAULT_MODEL if model is None else model
-    path = Path(wanted)
-    if path.is_dir():
-        return path
-    folder = bundled_models()
-    if (folder / path.name / "guardian.json").is_file() and str(wanted) == path.name:
-        return folder / path.name
-    known = sorted(p.parent.name for p in folder.glob("*/guardian.json"))
-    raise ModelError(str(wanted), f"is neither a model folder nor a bundled model ({', '.join(known) or 'none'})")
-
-
-def load_backend(
-    model: str | Path | None = None,
-    *,
-    device: Device = "auto",
-    precision: str | None = None,
-    threads: int | None = None,
-) -> OnnxBackend:
-    """Load a model for serving. See `OnnxBackend`."""
-    return OnnxBackend(find_model(model), device=device, precision=precision, threads=threads)
 
 
 class _RunFailed(Exception):
@@ -113,9 +82,13 @@ class OnnxBackend:
         cores = os.cpu_count() or 1
         if threads is None and self.device == "cpu" and cores > _MOST_THREADS:
             threads = _MOST_THREADS
+        self._folder = folder
+        self._threads = threads
         self._session = _session(folder / graph, self.device, threads)
         at_once = max(1, cores // (threads or cores)) if self.device == "cpu" else _STREAMS
         self._free = threading.BoundedSemaphore(at_once)
+        runtime = Runtime(self._open, self.precision, self.device, self._free)
+        self._decoder = Decoder(manifest.decoder, self._encoder, runtime) if manifest.decoder else None
         self._ref = manifest.ref
         self._batch_tokens = BATCH_TOKENS["int8" if self.precision == "int8" else self.device]
 
@@ -131,6 +104,16 @@ class OnnxBackend:
     def encoder(self) -> Encoder:
         """The templates, for what is fitted on the same tokens (calibration)."""
         return self._encoder
+
+    @property
+    def decoder(self) -> Decoder | None:
+        """What watches streams token by token; None where the model is no decoder."""
+        return self._decoder
+
+    @property
+    def writer(self) -> Decoder | None:
+        """What writes safeguard replies; None where the model is no decoder."""
+        return self._decoder
 
     @property
     def window_size(self) -> int:
@@ -161,6 +144,10 @@ class OnnxBackend:
             yield from self._fitting(text, middle - LONGEST_WORD, end)
         else:
             yield start, end
+
+    def _open(self, graph: str) -> InferenceSession:
+        self._manifest.verify(self._folder, [graph])
+        return _session(self._folder / graph, self.device, self._threads)
 
     def score(self, pieces: Sequence[Piece]) -> list[Scores]:
         """Calibrated scores of every piece, in order."""

@@ -12,7 +12,7 @@ from guardian.errors import ModelError
 from guardian.scoring.backend import Piece
 from guardian.scoring.encode import LONGEST_WORD, Controls, Encoder
 from guardian.scoring.manifest import Manifest
-from guardian.scoring.onnx import find_model
+from guardian.scoring.models import find_model
 from guardian.verdict import Stage
 
 pytestmark = pytest.mark.model

@@ -39,6 +39,28 @@ def fields() -> dict[str, Any]:
     }
 
 
+def decoder() -> dict[str, Any]:
+    """What a decoder's manifest has besides."""
+    names = ("blocks.bin", "stream.onnx", "reply.onnx")
+    entry = {"sha256": hashlib.sha256(b"").hexdigest(), "bytes": 0}
+    return fields() | {
+        "files": fields()["files"] | dict.fromkeys(names, entry),
+        "weights": ["blocks.bin"],
+        "controls": fields()["controls"] | {"pred": 7, "expl": 8, "harm": 9},
+        "decoder": {
+            "blocks": 30,
+            "read_blocks": 20,
+            "kv_heads": 3,
+            "head_size": 64,
+            "positions": 4096,
+            "stream": {"int8": "stream.onnx"},
+            "reply": {"int8": "reply.onnx"},
+            "token_calibration": {"temperature": 1.2, "bias": 0.1},
+            "token_thresholds": {"0.01": 0.9, "0.02": 0.8},
+        },
+    }
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name, data in FILES.items():
@@ -138,3 +160,50 @@ def test_files_are_compared_with_their_hashes(folder: Path) -> None:
     (folder / "tokenizer.json").mkdir()
     with pytest.raises(ModelError, match="cannot be read"):
         manifest.verify(folder, ["tokenizer.json"])
+
+
+def test_a_decoder(folder: Path) -> None:
+    (folder / "guardian.json").write_text(json.dumps(decoder()))
+    manifest = Manifest.load(folder)
+    assert manifest.decoder is not None
+    assert manifest.decoder.token_thresholds == {0.01: 0.9, 0.02: 0.8}
+    assert Manifest.model_validate_json(manifest.model_dump_json()) == manifest
+    assert Manifest.model_validate(fields()).decoder is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("weights", ["words.bin"], "words.bin is not listed under files"),
+        ("weights", ["../words.bin"], "weights.0: must name a file inside"),
+        ("decoder.stream", {}, "decoder.stream"),
+        ("decoder.reply.fp16", "reply.fp16.onnx", "reply.fp16.onnx is not listed under files"),
+        ("decoder.read_blocks", 31, "decoder: read_blocks is 31, there are 30 blocks"),
+        ("decoder.positions", 0, "decoder.positions"),
+        ("decoder.token_thresholds", {}, "decoder.token_thresholds"),
+        ("decoder.token_thresholds", {"0.01": 0.8, "0.02": 0.9}, "larger false-positive rate"),
+        ("decoder.token_calibration.temperature", 0, "decoder.token_calibration.temperature"),
+        ("decoder.surprise", 1, "decoder.surprise: unknown key"),
+        ("controls.expl", None, "a decoder needs the controls expl and harm"),
+    ],
+)
+def test_wrong_fields_of_a_decoder_are_named(folder: Path, path: str, value: object, said: str) -> None:
+    values = decoder()
+    place: Any = values
+    *keys, last = path.split(".")
+    for key in keys:
+        place = place[key]
+    place[last] = value
+    assert said in refused(folder, json.dumps(values))
+
+
+@pytest.mark.parametrize("graph", ["model.int8.onnx", "stream.onnx", "reply.onnx"])
+def test_a_graph_is_verified_with_the_weights_it_is_nothing_without(folder: Path, graph: str) -> None:
+    manifest = Manifest.model_validate(decoder())
+    for name in ("blocks.bin", "stream.onnx", "reply.onnx"):
+        (folder / name).write_bytes(b"")
+    manifest.verify(folder, [graph])
+    (folder / "blocks.bin").write_bytes(b"other")
+    manifest.verify(folder, ["tokenizer.json"])
+    with pytest.raises(ModelError, match=r"blocks\.bin"):
+        manifest.verify(folder, [graph])

@@ -17,7 +17,8 @@ import pytest
 from guardian import Guardian
 from guardian.errors import BackendError, ConfigError, MissingExtra, ModelError
 from guardian.scoring.backend import SCORES, Piece
-from guardian.scoring.onnx import OnnxBackend, find_model, load_backend
+from guardian.scoring.models import find_model, load_backend
+from guardian.scoring.onnx import OnnxBackend
 from guardian.verdict import Stage
 
 pytestmark = pytest.mark.model
@@ -32,7 +33,7 @@ PIECES = [
 
 @pytest.fixture(scope="module")
 def backend() -> OnnxBackend:
-    return load_backend(device="cpu")
+    return OnnxBackend(find_model(), device="cpu")
 
 
 def test_every_score_is_there_and_a_probability(backend: OnnxBackend) -> None:
@@ -156,7 +157,7 @@ def test_inferences_do_not_share_cores(
     cores: int, threads: int | None, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    backend = load_backend(device="cpu", threads=threads)
+    backend = OnnxBackend(find_model(), device="cpu", threads=threads)
     session = Counting(backend._session)
     monkeypatch.setattr(backend, "_session", session)
     with ThreadPoolExecutor(6) as pool:
