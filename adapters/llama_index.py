@@ -311,7 +311,7 @@ class GuardedLLM(FunctionCallingLLM):
         """The safeguard reply; raises `Blocked` where it is to be raised."""
         if not self._replies:
             raise verdict.error()
-        return safeguard_reply(verdict, self.on_block)
+        return safeguard_reply(verdict, self.on_block, self.guardian.policy.replies)
 
     def _feed(self, shape: Shape[R], prompt: str) -> ResponseFeed[R]:
         guard = self.guardian.stream_guard(prompt, holdback_chars=self.holdback_chars)

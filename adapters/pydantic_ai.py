@@ -135,7 +135,7 @@ class GuardianCapability(AbstractCapability[Any]):
         message = as_message(part)
         verdict = await self.guardian.acheck_messages([message])
         if verdict.blocked:
-            safeguard_reply(verdict, self.on_block)  # raises where it is to be raised
+            safeguard_reply(verdict, self.on_block, self.guardian.policy.replies)  # raises where it is to be raised
             return verdict.reason
         (changed,) = redact_messages([message], verdict)
         return value if changed is message else returned(part, changed["content"])
@@ -245,4 +245,4 @@ class GuardedModel(WrapperModel):
         """The safeguard reply; raises `Blocked` where it is to be raised, or where the output is no free text."""
         if not parameters.allow_text_output or parameters.output_object is not None:
             raise verdict.error()
-        return safeguard_reply(verdict, self.on_block)
+        return safeguard_reply(verdict, self.on_block, self.guardian.policy.replies)

@@ -33,11 +33,13 @@ from guardian.errors import (
 from guardian.guard import Guardian
 from guardian.hooks import Check, Hook
 from guardian.messages import last_user_text, redact_messages
-from guardian.policy import Policy, Rule, StageRules
+from guardian.policy import Policy, Replies, Rule, StageRules
 from guardian.record import LogRecorder, Outage, Record, Recorder
+from guardian.reply.author import Reply
+from guardian.reply.writer import ReplyWriter
 from guardian.rules import Allowed, CustomRule
 from guardian.scoring.backend import Backend, Piece
-from guardian.scoring.fake import ScriptedBackend
+from guardian.scoring.fake import ScriptedBackend, ScriptedWriter
 from guardian.stream import AsyncGuardedStream, GuardedStream, StreamGuard, checked_on_block
 from guardian.taxonomy import Attack, Hazard, Severity
 from guardian.thresholds import Thresholds
@@ -80,8 +82,12 @@ __all__ = [
     "PolicyRef",
     "Record",
     "Recorder",
+    "Replies",
+    "Reply",
+    "ReplyWriter",
     "Rule",
     "ScriptedBackend",
+    "ScriptedWriter",
     "Severity",
     "Span",
     "Stage",

@@ -246,7 +246,7 @@ class Call:
             stopped += redacted
         if stopped:
             gravest = max(stopped, key=lambda v: v.action)
-            reply = safeguard_reply(gravest, self.plan.on_block)
+            reply = safeguard_reply(gravest, self.plan.on_block, self.guardian.policy.replies)
             if self.plan.respond is not None:
                 return self.plan.respond(reply)
             if self.plan.extract is not None:
@@ -266,7 +266,7 @@ class Call:
 
     def replied_once(self, verdict: Verdict) -> Any:
         """The same as one chunk of what the function streams, or as what it returns where it does not."""
-        reply = safeguard_reply(verdict, self.plan.on_block)
+        reply = safeguard_reply(verdict, self.plan.on_block, self.guardian.policy.replies)
         if self.plan.respond is not None:
             return self.plan.respond(reply)
         return _made(reply, _returned(self.plan.function), verdict)

@@ -107,7 +107,7 @@ class ChunkFeed(Generic[Item]):
         """The safeguard reply as a chunk: the first one that was held says it, or else the last that left."""
         if self._stopped is None:
             raise InputError("this stream was not stopped")
-        reply = safeguard_reply(self._stopped, on_block)
+        reply = safeguard_reply(self._stopped, on_block, self._guardian.policy.replies)
         if self._respond is not None:
             return self._respond(reply)
         held = [held.item for held in self._held if held.ends] or ([] if self._last is None else [self._last])

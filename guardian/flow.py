@@ -168,11 +168,11 @@ def _windows(
 
 
 def _windows_of(text: str, stage: Stage, backend: Backend) -> Iterator[tuple[int, int]]:
-    with _AsOutage(stage):
+    with AsOutage(stage):
         yield from backend.windows(text)
 
 
-class _AsOutage:
+class AsOutage:
     """Within it, whatever a backend raises is an outage. Its words stay in the cause: they may hold the text."""
 
     __slots__ = ("stage",)
@@ -250,7 +250,7 @@ class Scorer:
     def _score(self, batch: list[Piece]) -> None:
         self._proceed()
         began = perf_counter()
-        with _AsOutage(batch[0].stage):
+        with AsOutage(batch[0].stage):
             scores = self._backend.score(batch)
         self.seconds += perf_counter() - began
         if len(scores) != len(batch):
@@ -338,4 +338,4 @@ def _verdict(
         shadow=policy.shadow,
         would=decision.action,
     )
-    return verdict.model_copy(update={"reply": reply_for(verdict)}) if verdict.blocked else verdict
+    return verdict.model_copy(update={"reply": reply_for(verdict, policy.replies)}) if verdict.blocked else verdict

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event, Lock
+from time import perf_counter
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from guardian import messages as chat
 from guardian.conversation import Conversation, Verdicts
@@ -21,16 +22,45 @@ from guardian.documents import read_document
 from guardian.errors import ConfigError, GuardTimeout, GuardUnavailable, InputError
 from guardian.flow import Job, judge
 from guardian.hooks import Check, Hook, checked_hooks
+from guardian.joined import gravity
 from guardian.policy import Policy
 from guardian.record import RecorderLike, Recorders
-from guardian.scoring.backend import SCORES, Backend, Device
-from guardian.stream import AsyncGuardedStream, GuardedStream, OnBlock, StreamGuard, TextFeed
-from guardian.taxonomy import Severity
+from guardian.reply.author import Author, Reply
+from guardian.reply.templates import subject_of
+from guardian.scoring.backend import SCORES, Backend, Device, token_head
+from guardian.stream import AsyncGuardedStream, GuardedStream, OnBlock, StreamGuard, TextFeed, Work
+from guardian.taxonomy import SUBJECTS, Severity
 from guardian.text.holdback import HOLDBACK
+from guardian.token_stream import TokenReader, alarm_threshold, harm_alone
 from guardian.verdict import Action, Coverage, ModelRef, Stage, Verdict
+from guardian.window_stream import WindowReader
 from guardian.workers import THREADS, Workers
 
 log = logging.getLogger("guardian")
+
+StreamBy = Literal["auto", "windows", "tokens"]
+"""What a stream is read by; see `Guardian.stream_guard`."""
+
+_WRITING = 0.8
+"""Share of a time limit after which no reply is written any more: a template is better than no verdict at all."""
+
+
+def _each(verdicts: Sequence[Verdict]) -> Iterable[int]:
+    return range(len(verdicts))
+
+
+def _none(_: Sequence[Verdict]) -> Iterable[int]:
+    return ()
+
+
+def _gravest(verdicts: Sequence[Verdict]) -> Iterable[int]:
+    """That of the texts of one conversation, as `joined` has it."""
+    return (max(range(len(verdicts)), key=lambda index: gravity(verdicts[index])),)
+
+
+def _first_stopped(verdicts: Sequence[Verdict]) -> Iterable[int]:
+    """That of the windows of a stream where it ends."""
+    return [index for index, verdict in enumerate(verdicts) if verdict.blocked][:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +71,8 @@ class _Scope:
     tenant: str | None = None
     conversation: Conversation | None = None
     memory: Verdicts | None = None
+    answered: Callable[[Sequence[Verdict]], Iterable[int]] = _each
+    """Which of the verdicts of one call are worth a written reply, where the policy's action is one."""
 
 
 # Guards are few and scopes nest: the innermost one of a guard is looked for from the end.
@@ -50,9 +82,10 @@ _SCOPES: ContextVar[tuple[tuple[object, _Scope], ...]] = ContextVar("guardian_sc
 class Guardian:
     """Checks what goes into and comes out of a language model.
 
-    `model` is a model folder or the name of a bundled model (None: the bundled default), `device` is "auto", "cpu" or
-    "cuda"; `backend` takes the place of both, for tests and for models served elsewhere. The model is loaded at the
-    first check, or by `load()`. One guard is meant to be shared by all threads and tasks of a process.
+    `model` is "mini" (the default, which comes with guardian), "slm" or "cascade" (docs/cascade.md), another model's
+    name, or a model folder; `device` is "auto", "cpu" or "cuda"; `backend` takes the place of both, for tests and for
+    models served elsewhere. The model is loaded at the first check, or by `load()`. One guard is meant to be shared by
+    all threads and tasks of a process.
 
     Every check returns a `Verdict`; a text that may not go on is a verdict too, and `verdict.raise_if_blocked()` makes
     it an error. The `a...` twins do the same in a worker thread, never block the event loop and may be cancelled.
@@ -182,19 +215,107 @@ class Guardian:
         """Check a call a model wants to make, before it is made; see `check_tool_call`."""
         return (await self._arun([_tool_call(name, arguments)]))[0]
 
-    def stream_guard(self, prompt: str = "", *, holdback_chars: int = HOLDBACK, rewrites: bool = True) -> StreamGuard:
+    def reply(
+        self,
+        request: str,
+        *,
+        verdict: Verdict | None = None,
+        subject: str | None = None,
+        stage: Stage | str | None = None,
+        task: str | None = None,
+    ) -> Reply:
+        """The safeguard reply to a request: written by a model that can and accepted, or by template (docs/replies.md).
+
+        It is about what `verdict` found, or `subject` (one of `guardian.taxonomy.SUBJECTS`), whether the request was
+        stopped or not; without either the request is checked. `stage` is that of the verdict, or prompt; to a stopped
+        answer the request is its prompt. `task` is what a document was to be used for. The policy's `timeout_s` counts
+        for the check and for the reply, which is said by template where it would take longer.
+        """
+        scope, job = self._silent(), _request(request, verdict, subject, stage, task)
+        if subject is None:
+            verdict = verdict or self._run([job], scope)[0]
+            subject = subject_of(verdict)
+        seconds = scope.policy.timeout_of(job.stage)
+        return self._workers.call(
+            partial(self._reply, job, verdict, subject, scope, _until(seconds)), job.stage, seconds
+        )
+
+    async def areply(
+        self,
+        request: str,
+        *,
+        verdict: Verdict | None = None,
+        subject: str | None = None,
+        stage: Stage | str | None = None,
+        task: str | None = None,
+    ) -> Reply:
+        """The safeguard reply to a request; see `reply`."""
+        scope, job = self._silent(), _request(request, verdict, subject, stage, task)
+        if subject is None:
+            verdict = verdict or (await self._arun([job], scope))[0]
+            subject = subject_of(verdict)
+        seconds = scope.policy.timeout_of(job.stage)
+        work = partial(self._reply, job, verdict, subject, scope, _until(seconds))
+        return await self._workers.acall(work, job.stage, seconds)
+
+    def reply_stream(
+        self,
+        request: str,
+        *,
+        verdict: Verdict | None = None,
+        subject: str | None = None,
+        stage: Stage | str | None = None,
+        task: str | None = None,
+    ) -> Iterator[str]:
+        """The reply of `reply` sentence by sentence, each as soon as the reply up to it is accepted.
+
+        Where a later sentence is not, the reply ends before it.
+        """
+        scope, job = self._silent(), _request(request, verdict, subject, stage, task)
+        return self._sentences(job, verdict, subject, scope, Event())
+
+    def areply_stream(
+        self,
+        request: str,
+        *,
+        verdict: Verdict | None = None,
+        subject: str | None = None,
+        stage: Stage | str | None = None,
+        task: str | None = None,
+    ) -> AsyncIterator[str]:
+        """The reply of `reply` sentence by sentence; see `reply_stream`."""
+        scope, job = self._silent(), _request(request, verdict, subject, stage, task)
+        return self._asentences(job, verdict, subject, scope)
+
+    def stream_guard(
+        self,
+        prompt: str = "",
+        *,
+        holdback_chars: int = HOLDBACK,
+        rewrites: bool = True,
+        by: StreamBy = "auto",
+    ) -> StreamGuard:
         """A guard over one streamed answer to `prompt`, fed chunk by chunk; see `StreamGuard`.
 
-        At most `holdback_chars` characters are held back: they are what is read together. Less comes sooner and is
-        judged in less context. The policy is that in force now.
+        It reads `by` windows, or by tokens where the model has a head for them, which comes to a decision within a few
+        words; "auto" takes tokens where it can, unless the policy asks more of an answer than whether it is harmful.
+        By windows at most `holdback_chars` characters are held back: they are what is read together. Less comes sooner
+        and is judged in less context. With `rewrites` False, and always by tokens, what the policy would redact cuts
+        the stream. The policy is that in force now. With the first text ConfigError for tokens of a model that has no
+        head for them.
         """
-        scope = self._current
+        if by not in ("auto", "windows", "tokens"):
+            raise ConfigError("by", f"{by!r} is not one of: auto, windows, tokens")
+        scope, prompt = replace(self._current, answered=_first_stopped), _text(prompt, "prompt")
+        replies = scope.policy.replies
+        windows = WindowReader(prompt=prompt, replies=replies, holdback_chars=holdback_chars, rewrites=rewrites)
+        tokens = by == "tokens" or (by == "auto" and harm_alone(scope.policy))
         return StreamGuard(
-            partial(self._run, scope=scope),
-            partial(self._arun, scope=scope),
-            prompt=_text(prompt, "prompt"),
-            holdback_chars=holdback_chars,
-            rewrites=rewrites,
+            partial(self._step, scope=scope),
+            partial(self._astep, scope=scope),
+            windows,
+            replies=replies,
+            choose=partial(self._token_reader, prompt, scope.policy, needed=by == "tokens") if tokens else None,
         )
 
     def stream(
@@ -286,32 +407,35 @@ class Guardian:
         return next((scope for guard, scope in reversed(_SCOPES.get()) if guard is self), self._scope)
 
     def _remembering(self) -> _Scope:
-        return replace(self._current, memory=self._remembered)
+        return replace(self._current, memory=self._remembered, answered=_gravest)
+
+    def _silent(self) -> _Scope:
+        """A check that a reply follows has none of its own."""
+        return replace(self._current, answered=_none)
 
     def _run(self, jobs: Sequence[Job], scope: _Scope | None = None) -> list[Verdict]:
         scope, stage = scope or self._current, _stage_of(jobs)
+        seconds = scope.policy.timeout_of(stage)
         try:
-            return self._workers.call(partial(self._judge, jobs, scope), stage, scope.policy.timeout_of(stage))
+            return self._workers.call(partial(self._judge, jobs, scope, _until(seconds)), stage, seconds)
         except GuardUnavailable as outage:
             return self._let_pass(jobs, scope, outage)
 
     async def _arun(self, jobs: Sequence[Job], scope: _Scope | None = None) -> list[Verdict]:
         scope, stage = scope or self._current, _stage_of(jobs)
+        seconds = scope.policy.timeout_of(stage)
         try:
-            return await self._workers.acall(partial(self._judge, jobs, scope), stage, scope.policy.timeout_of(stage))
+            return await self._workers.acall(partial(self._judge, jobs, scope, _until(seconds)), stage, seconds)
         except GuardUnavailable as outage:
             return self._let_pass(jobs, scope, outage)
 
-    def _judge(self, jobs: Sequence[Job], scope: _Scope, gone: Event) -> list[Verdict]:
-        def proceed() -> None:
-            if gone.is_set():
-                raise GuardTimeout(_stage_of(jobs), "nobody waits for this check any more")
-
+    def _judge(self, jobs: Sequence[Job], scope: _Scope, until: float | None, gone: Event) -> list[Verdict]:
+        proceed = partial(_proceed, _stage_of(jobs), gone)
         checks = [Check(job.stage, job.text, job.context, scope.tenant) for job in jobs]
         for hook in self._hooks:
             for check in checks:
                 hook.before(check)
-        verdicts = self._remembered_or_judged(jobs, scope, proceed)
+        verdicts = self._remembered_or_judged(jobs, scope, proceed, until)
         for hook in self._hooks:
             verdicts = [hook.after(check, v) or v for check, v in zip(checks, verdicts, strict=True)]
         proceed()
@@ -321,15 +445,54 @@ class Guardian:
             self._recorders.verdict(verdict, tenant=scope.tenant, text=job.text)
         return verdicts
 
-    def _remembered_or_judged(self, jobs: Sequence[Job], scope: _Scope, proceed: Callable[[], None]) -> list[Verdict]:
+    def _remembered_or_judged(
+        self, jobs: Sequence[Job], scope: _Scope, proceed: Callable[[], None], until: float | None
+    ) -> list[Verdict]:
         found = [_recalled(job, scope) for job in jobs]
         new = [job for job, verdict in zip(jobs, found, strict=True) if verdict is None]
-        judged = judge(new, scope.policy, self._loaded(), proceed) if new else []
+        rest = iter(judge(new, scope.policy, self._loaded(), proceed) if new else ())
+        verdicts = [verdict or next(rest) for verdict in found]
+        if any(verdict.action is Action.REPLY for verdict in verdicts):
+            author = Author(scope.policy, self._loaded(), proceed, until)
+            for index in scope.answered(verdicts):
+                if found[index] is None and verdicts[index].action is Action.REPLY:
+                    verdicts[index] = _with_reply(verdicts[index], author, jobs[index])
         if scope.memory is not None:
-            for job, verdict in zip(new, judged, strict=True):
-                scope.memory.put(job, scope.policy, verdict)
-        rest = iter(judged)
-        return [verdict or next(rest) for verdict in found]
+            for job, known, verdict in zip(jobs, found, verdicts, strict=True):
+                if known is None:
+                    scope.memory.put(job, scope.policy, verdict)
+        return verdicts
+
+    def _reply(
+        self, job: Job, verdict: Verdict | None, subject: str, scope: _Scope, until: float | None, gone: Event
+    ) -> Reply:
+        author = Author(scope.policy, self._loaded(), partial(_proceed, job.stage, gone), until)
+        return author.reply(job, subject, verdict)
+
+    def _sentences(
+        self, job: Job, verdict: Verdict | None, subject: str | None, scope: _Scope, gone: Event
+    ) -> Iterator[str]:
+        if subject is None:
+            verdict = verdict or self._run([job], scope)[0]
+            subject = subject_of(verdict)
+        until = _until(scope.policy.timeout_of(job.stage))
+        author = Author(scope.policy, self._loaded(), partial(_proceed, job.stage, gone), until)
+        yield from author.sentences(job, subject, verdict)
+
+    async def _asentences(
+        self, job: Job, verdict: Verdict | None, subject: str | None, scope: _Scope
+    ) -> AsyncIterator[str]:
+        """Each sentence is one piece of work, so that no worker waits for whoever reads them."""
+        if subject is None:
+            verdict = verdict or (await self._arun([job], scope))[0]
+            subject = subject_of(verdict)
+        gone = Event()
+        sentences = self._sentences(job, verdict, subject, scope, gone)
+        try:
+            while (sentence := await self._workers.acall(lambda _: next(sentences, None), job.stage, None)) is not None:
+                yield sentence
+        finally:
+            gone.set()
 
     def _loaded(self) -> Backend:
         backend = self._backend
@@ -337,7 +500,7 @@ class Guardian:
             return backend
         with self._loading:
             if self._backend is None:
-                from guardian.scoring.onnx import load_backend  # numpy and onnxruntime, at the first use only
+                from guardian.scoring.models import load_backend  # numpy and onnxruntime, at the first use only
 
                 return self._use(load_backend(self._model, device=self._device))
             return self._backend
@@ -347,14 +510,53 @@ class Guardian:
         self._backend = backend
         return backend
 
-    def _let_pass(self, jobs: Sequence[Job], scope: _Scope, outage: GuardUnavailable) -> list[Verdict]:
-        """Under fail mode open an outage is a verdict that allows and says that nothing was read; else it is raised."""
+    def _token_reader(self, prompt: str, policy: Policy, *, needed: bool) -> TokenReader | None:
+        backend = self._loaded()
+        head = token_head(backend)
+        if head is None:
+            if needed:
+                raise ConfigError("by", f"{backend.ref.name} has no head for tokens: read this stream by windows")
+            return None
+        return TokenReader(
+            partial(head.watch, prompt),
+            prompt=prompt,
+            policy=policy,
+            threshold=alarm_threshold(policy, backend.thresholds, head.token_thresholds),
+            context_tokens=backend.window_size,
+        )
+
+    def _step(self, step: Sequence[Job] | Work, scope: _Scope) -> Any:
+        """What a stream asks for; None for work that an outage ended which the policy lets pass."""
+        if not callable(step):
+            return self._run(step, scope)
+        try:
+            return self._workers.call(lambda _: step(), Stage.RESPONSE, scope.policy.timeout_of(Stage.RESPONSE))
+        except GuardUnavailable as outage:
+            self._tolerate([Stage.RESPONSE], scope, outage)
+
+    async def _astep(self, step: Sequence[Job] | Work, scope: _Scope) -> Any:
+        """What a stream asks for; None for work that an outage ended which the policy lets pass."""
+        if not callable(step):
+            return await self._arun(step, scope)
+        try:
+            limit = scope.policy.timeout_of(Stage.RESPONSE)
+            return await self._workers.acall(lambda _: step(), Stage.RESPONSE, limit)
+        except GuardUnavailable as outage:
+            self._tolerate([Stage.RESPONSE], scope, outage)
+
+    def _tolerate(self, stages: Sequence[Stage], scope: _Scope, outage: GuardUnavailable) -> None:
+        """Record an outage, and raise it unless the policy fails open at all these stages."""
         policy = scope.policy
-        passed = not any(policy.fail_mode[job.stage] == "closed" for job in jobs)
-        self._recorders.outage(_stage_of(jobs), outage, passed=passed, tenant=scope.tenant)
+        passed = not any(policy.fail_mode[stage] == "closed" for stage in stages)
+        self._recorders.outage(next(iter(stages), Stage.PROMPT), outage, passed=passed, tenant=scope.tenant)
         if not passed:
             raise outage
         log.warning("%s; the policy %r fails open and lets it pass", outage, policy.name)
+
+    def _let_pass(self, jobs: Sequence[Job], scope: _Scope, outage: GuardUnavailable) -> list[Verdict]:
+        """Under fail mode open an outage is a verdict that allows and says that nothing was read; else it is raised."""
+        self._tolerate([job.stage for job in jobs], scope, outage)
+        policy = scope.policy
         model = self._backend.ref if self._backend else ModelRef(name="not loaded", version="", hash="")
         return [
             Verdict(
@@ -371,6 +573,23 @@ class Guardian:
             )
             for job in jobs
         ]
+
+
+def _proceed(stage: Stage, gone: Event) -> None:
+    if gone.is_set():
+        raise GuardTimeout(stage, "nobody waits for this check any more")
+
+
+def _until(seconds: float | None) -> float | None:
+    """When, by `perf_counter`, replies have to be written that take part in a time limit of so many seconds."""
+    return None if seconds is None else perf_counter() + _WRITING * seconds
+
+
+def _with_reply(verdict: Verdict, author: Author, job: Job) -> Verdict:
+    reply = author.reply(job, subject_of(verdict), verdict)
+    timings = {**verdict.timings, **reply.timings}
+    timings["total"] += timings["reply"]
+    return verdict.model_copy(update={"reply": reply.text, "timings": timings})
 
 
 def _a_policy(value: object) -> Policy:
@@ -423,6 +642,22 @@ def _several(texts: Iterable[str], what: str) -> Iterable[str]:
 
 def _answer(prompt: str, response: str) -> Job:
     return Job(_text(response, "response"), Stage.RESPONSE, _text(prompt, "prompt"))
+
+
+def _request(
+    request: str, verdict: Verdict | None, subject: str | None, stage: Stage | str | None, task: str | None
+) -> Job:
+    """What is to be replied to, as the stage it was checked at; an answer is replied to as its prompt."""
+    if subject is not None and subject not in SUBJECTS:
+        raise ConfigError("subject", f"must be one of {', '.join(SUBJECTS)}")
+    if stage is None:
+        stage = Stage.PROMPT if verdict is None or verdict.stage is Stage.RESPONSE else verdict.stage
+    job = _job(request, stage, "request")
+    if job.stage is Stage.RESPONSE:
+        raise ConfigError("stage", "is that of a request; to a stopped answer give its prompt")
+    if task is not None and job.stage not in (Stage.DOCUMENT, Stage.TOOL_RESULT):
+        raise ConfigError("task", f"is for documents and results of tools, not for the {job.stage} stage")
+    return replace(job, context=None if task is None else _text(task, "task") or None)
 
 
 def _tool_call(name: str, arguments: str | Mapping[str, Any]) -> Job:

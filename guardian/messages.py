@@ -186,7 +186,7 @@ def combined(conversation: Conversation, verdicts: Sequence[Verdict], policy: Po
     if not read and max(verdict.would for verdict in verdicts) is Action.REDACT:
         least = max(least, Action.BLOCK)
     spans, coverage = _spans(conversation, policy, verdicts), _coverage(conversation, verdicts)
-    return joined(verdicts, spans=spans, coverage=coverage, least=least)
+    return joined(verdicts, spans=spans, coverage=coverage, replies=policy.replies, least=least)
 
 
 def _coverage(conversation: Conversation, verdicts: Sequence[Verdict]) -> Coverage:

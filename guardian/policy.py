@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -25,7 +26,7 @@ from guardian._validation import first_problem
 from guardian.errors import ConfigError
 from guardian.presets import PRESETS
 from guardian.rules import Allowed, CustomRule
-from guardian.taxonomy import Hazard
+from guardian.taxonomy import SUBJECTS, Hazard
 from guardian.thresholds import Rate, Threshold
 from guardian.verdict import Action, PolicyRef, Stage
 
@@ -82,6 +83,32 @@ class StageRules(_Model):
         return ((head, rule) for head, rule in rules if rule is not None)
 
 
+def _known(subject: str) -> str:
+    if subject not in SUBJECTS:
+        raise ValueError(f"no reply is about this; there are {', '.join(SUBJECTS)}")
+    return subject
+
+
+Subject = Annotated[str, AfterValidator(_known)]
+
+
+class Replies(_Model):
+    """What is said to the user in the place of the model."""
+
+    templates: Mapping[Subject, Annotated[str, Field(min_length=1)]] = Field(
+        default={}, description="replies of your own, by what they are about; these are always said as they stand"
+    )
+    tone: Literal["warm", "plain"] = Field(
+        default="warm", description="plain: one neutral sentence, but for self-harm; no model writes that way"
+    )
+    contacts: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="phone numbers, addresses and names that a written reply may give"
+    )
+    writer: Literal["auto", "template"] = Field(
+        default="auto", description="auto: the model writes where it can; template: it never does"
+    )
+
+
 _PROMPT = {"harm": "block", "jailbreak": "block", "injection": "flag"}
 _DOCUMENT = {"harm": "block", "jailbreak": None, "injection": "block"}
 _RESPONSE = {"harm": "block", "jailbreak": None, "injection": None}
@@ -123,6 +150,7 @@ class Policy(_Model):
     refine_spans: bool = Field(default=True, description="narrow offending windows down to sentences")
     allow: tuple[Allowed, ...] = Field(default=(), description="texts and passages that trigger nothing")
     rules: tuple[CustomRule, ...] = Field(default=(), description="findings of your own")
+    replies: Replies = Field(default=Replies(), description="what is said where a text is stopped")
 
     @field_validator("stages", mode="before")
     @classmethod

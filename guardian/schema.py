@@ -6,11 +6,12 @@ action for a rule, so it asks for less than the finished policy has.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from guardian.policy import Policy
 from guardian.presets import PRESETS
+from guardian.taxonomy import SUBJECTS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -22,7 +23,8 @@ def policy_schema() -> dict[str, Any]:
     for kind in kinds.values():
         kind.pop("description", None)  # that of a class, for who writes code
     for table in _tables(schema):
-        _spell_out(table, kinds)
+        _spell_out(table, kinds[table.pop("propertyNames")["$ref"].rpartition("/")[2]]["enum"])
+    _spell_out(kinds["Replies"]["properties"]["templates"], SUBJECTS)
     rule = kinds["Rule"]
     del rule["required"]  # what is not given is laid over a rule that has one
     rule["not"] = {"required": ["fpr", "threshold"]}
@@ -47,9 +49,8 @@ def _tables(value: object) -> Iterator[dict[str, Any]]:
             yield from _tables(inner)
 
 
-def _spell_out(table: dict[str, Any], kinds: Mapping[str, Any]) -> None:
+def _spell_out(table: dict[str, Any], keys: Iterable[str]) -> None:
     """Name the keys one by one: editors complete properties, but not the names that a rule for names allows."""
-    keys = kinds[table.pop("propertyNames")["$ref"].rpartition("/")[2]]["enum"]
     table["properties"] = dict.fromkeys(keys, table["additionalProperties"])
     table["additionalProperties"] = False
     table.pop("default", None)

@@ -74,6 +74,12 @@ HAZARDS: tuple[Hazard, ...] = tuple(Hazard)
 ATTACKS: tuple[Attack, ...] = tuple(Attack)
 """All attacks, in the order of the model's attack head."""
 
+HARM, RULE, UNREAD = "harm", "rule", "unread"
+
+SUBJECTS: tuple[str, ...] = (*HAZARDS, *ATTACKS, HARM, RULE, UNREAD)
+"""What a safeguard reply can be about: a hazard or an attack, harm that no hazard explains, a custom rule, and a text
+that was not all read."""
+
 _ABOUT: dict[str, tuple[str, str]] = {
     Hazard.VIOLENCE: ("Violence", "violent crime, threats, terrorism, cruelty to people or animals"),
     Hazard.WEAPONS: ("Weapons", "chemical, biological, radiological, nuclear, explosive and other weapons"),

@@ -648,9 +648,9 @@ def test_the_model_is_loaded_once_at_the_first_use(monkeypatch: pytest.MonkeyPat
         loads.append((model, device))
         return ScriptedBackend(RULES)
 
-    module = ModuleType("guardian.scoring.onnx")
+    module = ModuleType("guardian.scoring.models")
     module.load_backend = load_backend  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "guardian.scoring.onnx", module)
+    monkeypatch.setitem(sys.modules, "guardian.scoring.models", module)
     guardian = Guardian("some-model", device="cpu")
     assert loads == []
     with ThreadPoolExecutor(8) as pool:
@@ -665,9 +665,9 @@ def test_an_outage_before_the_model_is_loaded_can_fail_open(monkeypatch: pytest.
     def load_backend(*_: object, **__: object) -> ScriptedBackend:
         raise GuardUnavailable("prompt", "the model server is away")
 
-    module = ModuleType("guardian.scoring.onnx")
+    module = ModuleType("guardian.scoring.models")
     module.load_backend = load_backend  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "guardian.scoring.onnx", module)
+    monkeypatch.setitem(sys.modules, "guardian.scoring.models", module)
     verdict = Guardian(policy=Policy(fail_mode={Stage.PROMPT: "open"})).check("a")
     assert verdict.model.name == "not loaded"
 

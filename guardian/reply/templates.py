@@ -1,4 +1,4 @@
-"""Safeguard replies by template: warm, short, and about the subject, never about the user.
+"""Safeguard replies by template: short, and about the subject, never about the user.
 
 They never quote the text, name no threshold and accuse nobody: a guard is sometimes wrong.
 """
@@ -8,12 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from guardian.taxonomy import Attack, Hazard
+from guardian.policy import Replies
+from guardian.taxonomy import HARM, RULE, UNREAD, Attack, Hazard
 from guardian.verdict import ALLOW_LIST, Verdict
-
-HARM = "harm"
-UNREAD = "unread"
-RULE = "rule"
 
 TEMPLATES: Mapping[str, str] = MappingProxyType(
     {
@@ -74,8 +71,8 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
             "trying to achieve, and I'll look for a way that works for everyone."
         ),
         Attack.JAILBREAK: (
-            "I can't set my guidelines aside, but I'm still happy to help. Ask me plainly what you need, and "
-            "I'll do what I can."
+            "I can't do this in the role or the form it comes in, but I'm still happy to help. Ask me plainly "
+            "what you need, and I'll do what I can."
         ),
         Attack.INJECTION: (
             "This text contains instructions meant for me rather than for you, so I have not followed them. If "
@@ -92,17 +89,50 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         UNREAD: ("I could not check all of this text, so I'd rather not act on it. A shorter part of it would do."),
     }
 )
-"""A reply for every hazard and attack, for `harm` that no hazard explains, for custom rules, and for a text that was
-not all read."""
+"""The warm reply about every subject: it says what it cannot do and what it can."""
+
+PLAIN: Mapping[str, str] = MappingProxyType(
+    {
+        Hazard.VIOLENCE: "I can't help with requests that could lead to violence.",
+        Hazard.WEAPONS: "I can't help with requests about making, getting or using weapons.",
+        Hazard.CRIME: "I can't help with requests that could serve a crime.",
+        Hazard.CYBER: "I can't help with requests that could harm computer systems or those who use them.",
+        Hazard.CHILD: "I can't help with requests that could harm a child.",
+        Hazard.SEXUAL: "I can't help with requests for sexual content of this kind.",
+        Hazard.SELFHARM: TEMPLATES[Hazard.SELFHARM],
+        Hazard.HATE: "I can't help with requests that demean or harass people for who they are.",
+        Hazard.PRIVACY: "I can't help with requests for other people's private information.",
+        Hazard.MISINFO: "I can't help with requests that could mislead people.",
+        Hazard.ADVICE: "I can't give advice here that needs a qualified professional.",
+        Hazard.IP: "I can't help with requests to copy protected work.",
+        Hazard.OTHER: "I can't help with this request, because somebody could come to harm.",
+        Attack.JAILBREAK: "I can't answer the request in this form.",
+        Attack.INJECTION: "I have not followed the instructions inside this text.",
+        HARM: "I can't help with this request.",
+        RULE: "I can't help with this request here.",
+        UNREAD: "I can't act on this text, because not all of it could be checked.",
+    }
+)
+"""One neutral sentence about every subject. Self-harm keeps the warm reply: there may be a person in need."""
 
 
-def reply_for(verdict: Verdict) -> str:
-    """The reply that fits what was found. Self-harm comes first whatever else was: there may be a person in need."""
+def subject_of(verdict: Verdict) -> str:
+    """What the reply is about. Self-harm comes first whatever else was found: there may be a person in need."""
     names = [name for name in verdict.triggered if name != ALLOW_LIST]
     if Hazard.SELFHARM in names:
-        return TEMPLATES[Hazard.SELFHARM]
+        return Hazard.SELFHARM
     if not names:
-        return TEMPLATES[HARM if verdict.coverage.complete else UNREAD]
+        return HARM if verdict.coverage.complete else UNREAD
     known = [name for name in names if name in TEMPLATES]
     subjects = [name for name in known if name not in tuple(Attack)]
-    return TEMPLATES[next(iter(subjects or known), RULE)]
+    return next(iter(subjects or known), RULE)
+
+
+def template(subject: str, replies: Replies) -> str:
+    """The reply about a subject: the policy's own, or else ours in the policy's tone."""
+    return replies.templates.get(subject) or (PLAIN if replies.tone == "plain" else TEMPLATES)[subject]
+
+
+def reply_for(verdict: Verdict, replies: Replies) -> str:
+    """The reply by template that fits what was found."""
+    return template(subject_of(verdict), replies)

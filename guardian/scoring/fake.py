@@ -20,7 +20,8 @@ class ScriptedBackend:
     """Scores by rule: the highest of what every matching rule gives, zero where none does.
 
     `rules` maps a string (found anywhere, case ignored) or a compiled pattern to scores; names left out are zero. A
-    callable from Piece to scores does instead where rules are not enough. `latency_s` is slept away on every call of
+    callable from Piece to scores does instead where rules are not enough. `writer` writes its safeguard replies, which
+    it scores too: give them a `refusal`. `latency_s` is slept away on every call of
     `score`, `fail` is raised by it. Windows are `window_chars` characters long and overlap by half. `calls` records the
     pieces of every call.
 
@@ -36,6 +37,7 @@ class ScriptedBackend:
         fail: Exception | None = None,
         window_chars: int = 1000,
         thresholds: Thresholds | None = None,
+        writer: ScriptedWriter | None = None,
     ) -> None:
         if window_chars < 2:
             raise ConfigError("window_chars", "must be at least 2")
@@ -46,6 +48,7 @@ class ScriptedBackend:
         self.thresholds = thresholds or Thresholds.flat()
         self.window_size = window_chars
         self.window_stride = window_chars // 2
+        self.writer = writer
         self.calls: list[tuple[Piece, ...]] = []
 
     def windows(self, text: str) -> Iterator[tuple[int, int]]:
@@ -64,6 +67,47 @@ class ScriptedBackend:
         if self.fail is not None:
             raise self.fail
         return [_complete(self._script(piece), "rules") for piece in pieces]
+
+
+class ScriptedWriter:
+    """Writes safeguard replies by script, word by word: one text for all, one by subject, or a callable's.
+
+    What it has no text for it answers with nothing. `fail` is raised after `fail_after` words. `calls` records what
+    was asked for: request and subject.
+    """
+
+    def __init__(
+        self,
+        replies: str | Mapping[str, str] | Callable[[Piece, str | None], str],
+        *,
+        fail: Exception | None = None,
+        fail_after: int = 0,
+    ) -> None:
+        self._replies = replies
+        self.fail = fail
+        self.fail_after = fail_after
+        self.calls: list[tuple[Piece, str | None]] = []
+
+    def write(
+        self, piece: Piece, subject: str | None, *, max_tokens: int, proceed: Callable[[], None]
+    ) -> Iterator[str]:
+        """The reply, at most `max_tokens` words of it."""
+        self.calls.append((piece, subject))
+        for number, word in enumerate(_WORD.findall(self._text(piece, subject))[:max_tokens]):
+            proceed()
+            if self.fail is not None and number >= self.fail_after:
+                raise self.fail
+            yield word
+
+    def _text(self, piece: Piece, subject: str | None) -> str:
+        if isinstance(self._replies, str):
+            return self._replies
+        if isinstance(self._replies, Mapping):
+            return self._replies.get(subject or "", "")
+        return self._replies(piece, subject)
+
+
+_WORD = re.compile(r"\s*\S+\s*")
 
 
 def _script(rules: Rules) -> Callable[[Piece], Scores]:
