@@ -27,7 +27,7 @@ Levels = Annotated[Mapping[Rate, Threshold], Field(min_length=1), AfterValidator
 Buckets = Annotated[Mapping[int, Levels], Field(min_length=1)]
 
 # The model reads these stages with another stage's template, and so with its thresholds unless it has their own.
-_STAND_IN = {Stage.TOOL_CALL: Stage.PROMPT, Stage.TOOL_RESULT: Stage.DOCUMENT}
+STAND_IN = {Stage.TOOL_CALL: Stage.PROMPT, Stage.TOOL_RESULT: Stage.DOCUMENT}
 
 
 class Thresholds(BaseModel):
@@ -67,7 +67,7 @@ class Thresholds(BaseModel):
 
     def default(self, stage: Stage, head: str) -> float:
         """The false-positive rate that the model is meant to be used at, for this stage and head."""
-        name = stage if stage in self.default_fprs else _STAND_IN.get(stage, stage)
+        name = stage if stage in self.default_fprs else STAND_IN.get(stage, stage)
         return self.default_fprs.get(name, {}).get(head, self.default_fpr)
 
     def loosest(self, stage: Stage, head: str, n_windows: int) -> float | None:
@@ -77,7 +77,7 @@ class Thresholds(BaseModel):
 
     def _find(self, stage: Stage, head: str) -> Buckets | None:
         own = self.table.get(stage, {})
-        return own.get(head) or self.table.get(_STAND_IN.get(stage, stage), {}).get(head)
+        return own.get(head) or self.table.get(STAND_IN.get(stage, stage), {}).get(head)
 
 
 def _of_length(buckets: Mapping[int, Mapping[float, float]], n_windows: int) -> Mapping[float, float]:

@@ -47,7 +47,9 @@ class DeviceName(StrEnum):
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel="Output")]
 Model = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME|DIR", help="A bundled model or a model folder.", show_default=False),
+    typer.Option(
+        "--model", metavar="NAME|DIR", help="A model by name (mini, slm, cascade) or folder.", show_default=False
+    ),
 ]
 Device = Annotated[DeviceName, typer.Option("--device", help="Where the model runs; auto takes a GPU if it can.")]
 PolicyFile = Annotated[

