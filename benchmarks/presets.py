@@ -19,7 +19,7 @@ from guardian.flow import Job
 from guardian.policy import Policy
 from guardian.presets import PRESETS
 from guardian.scoring.backend import Backend
-from guardian.scoring.onnx import load_backend
+from guardian.scoring.models import load_backend
 from guardian.train.examples import SAFE, UNSAFE, Example, read_examples
 from guardian.verdict import Action, Stage
 

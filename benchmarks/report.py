@@ -21,7 +21,7 @@ from guardian import Guardian
 from guardian.evaluate.report import write_report
 from guardian.evaluate.runner import Options, run_evaluation
 from guardian.evaluate.scorers import guardian_scorer
-from guardian.scoring.onnx import load_backend
+from guardian.scoring.models import load_backend
 
 
 def thinned(path: Path, folder: Path, every: int = 6) -> Path:

@@ -21,7 +21,8 @@ import numpy as np
 
 from guardian import Guardian
 from guardian.scoring.backend import Piece
-from guardian.scoring.onnx import OnnxBackend, load_backend
+from guardian.scoring.models import load_backend
+from guardian.scoring.onnx import OnnxBackend
 from guardian.verdict import Stage
 
 WORDS = "Could you please help me plan a small garden with herbs and vegetables that like the shade"

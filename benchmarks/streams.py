@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from guardian import Guardian, Piece, Verdict
+from guardian import Guardian, Verdict
 from guardian.evaluate.benchmarks import find_file, read_jsonl
 from guardian.evaluate.metrics import wilson
-from guardian.scoring.backend import Scores
-from guardian.scoring.onnx import OnnxBackend, load_backend
+from guardian.evaluate.remembering import RememberingBackend
+from guardian.scoring.models import load_backend
 from guardian.text.holdback import HOLDBACK
 
 FILES = ("beavertails_test.jsonl.gz", "saferlhf_test.jsonl.gz")
@@ -33,26 +33,6 @@ class Answer:
     prompt: str
     text: str
     whole: Verdict
-
-
-class Remembering:
-    """A backend that scores each piece once."""
-
-    def __init__(self, backend: OnnxBackend) -> None:
-        self._backend = backend
-        self._known: dict[Piece, Scores] = {}
-        self.ref, self.thresholds = backend.ref, backend.thresholds
-        self.window_size, self.window_stride, self.windows = (
-            backend.window_size,
-            backend.window_stride,
-            backend.windows,
-        )
-
-    def score(self, pieces: Sequence[Piece]) -> list[Scores]:
-        new = list(dict.fromkeys(piece for piece in pieces if piece not in self._known))
-        if new:
-            self._known.update(zip(new, self._backend.score(new), strict=True))
-        return [self._known[piece] for piece in pieces]
 
 
 def answers(data: Path, guardian: Guardian, harmful: int, mixed: int) -> tuple[list[Answer], list[Answer]]:
@@ -142,7 +122,7 @@ def main() -> None:
     parser.add_argument("--chunkings", type=int, default=50)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    guardian = Guardian(backend=Remembering(load_backend(device="cpu")))
+    guardian = Guardian(backend=RememberingBackend(load_backend(device="cpu")))
     stopped, mixed = answers(given.data, guardian, given.harmful, given.mixed)
     result = {
         "answers_stopped": len(stopped),

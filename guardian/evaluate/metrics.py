@@ -35,7 +35,13 @@ NONE_FLAGGED = "nothing was flagged"
 NO_DECISION = "this detector gives no decision for this head"
 
 RATES = ("recall", "precision", "accuracy", "block_rate", "fpr")
-FIGURES = (*RATES, "f1", "auprc", "auroc", "recall_at_fpr_0.01", "fpr_at_recall_0.95", "ece", "brier")
+FPRS = (0.01, 0.02)
+FIGURES = (
+    *RATES,
+    *("f1", "auprc", "auroc"),
+    *(f"recall_at_fpr_{fpr:g}" for fpr in FPRS),
+    *("fpr_at_recall_0.95", "ece", "brier"),
+)
 """What `evaluate_scores` gives, by default."""
 
 ECE_BINS = 15
@@ -172,6 +178,40 @@ def wilson(successes: int, total: int, z: float = 1.959963984540054) -> Estimate
     return Estimate(rate, max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half)))
 
 
+def bootstrap_mean(values: ArrayLike, *, samples: int = 1000, seed: int = 0, missing: str = NO_ROWS) -> Estimate:
+    """The mean of one value a row, shape (n,), with a bootstrap interval over rows; `missing` is why there is none."""
+    v = np.asarray(values, dtype=np.float64).reshape(-1)
+    if not v.size:
+        return Estimate(None, reason=missing)
+    drawn = _bootstrap(v.size, lambda w: (w @ v / w.sum(1))[None, :], samples, seed, 1)[0]
+    return _interval(float(v.mean()), drawn, None)
+
+
+def share_of(values: ArrayLike, *, samples: int = 1000, seed: int = 0) -> Estimate:
+    """The mean of one share in [0, 1] a row, shape (n,), such as that of its tasks; the interval is over rows.
+
+    Where all rows have 0, or all 1, resampling would show no spread: the interval is Wilson's.
+    """
+    v = _scores(values)
+    if v.size and float(v.mean()) in (0.0, 1.0):
+        return wilson(int(v.sum()), v.size)
+    return bootstrap_mean(v, samples=samples, seed=seed)
+
+
+def conformal_threshold(benign: ArrayLike, rate: float) -> float:
+    """The score that a new benign text reaches with probability at most `rate` (a score *at* it triggers).
+
+    Split conformal prediction: with n benign scores, shape (n,), the ceil((n + 1)(1 - rate))-th smallest is exceeded by
+    a new exchangeable one with probability at most `rate`. 1.0 where there are too few benign scores to promise the
+    rate (fewer than 1 / rate - 1).
+    """
+    scores = np.asarray(benign, dtype=np.float64).reshape(-1)
+    rank = math.ceil((scores.size + 1) * (1 - rate))
+    if rank > scores.size:
+        return 1.0
+    return min(1.0, float(np.nextafter(np.partition(scores, rank - 1)[rank - 1], 2.0)))
+
+
 # ---- curves --------------------------------------------------------------------------------------
 
 
@@ -200,7 +240,7 @@ def evaluate_scores(
     scores: ArrayLike,
     flagged: ArrayLike | None,
     *,
-    fprs: Sequence[float] = (0.01,),
+    fprs: Sequence[float] = FPRS,
     samples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Estimate]:
@@ -249,6 +289,60 @@ def recall_difference(
 
     point = difference(np.ones((1, y.size)))[0, 0]
     return _interval(point, _bootstrap(y.size, difference, samples, seed, 1)[0], None)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A figure of two detectors on the same rows, and the first minus the second; `draws` are its resamples."""
+
+    first: Estimate
+    second: Estimate
+    difference: Estimate
+    draws: Floats
+
+
+def decision_difference(
+    labels: ArrayLike, first: ArrayLike, second: ArrayLike, figure: str, *, samples: int = 1000, seed: int = 0
+) -> Difference:
+    """`figure` (f1, recall or fpr) of two detectors' decisions, shape (n,) each, with a paired bootstrap over rows."""
+    y = _labels(labels)
+    one, two = (_DECIDED[figure](y, np.asarray(d, dtype=bool)) for d in (first, second))
+
+    def both(weights: Floats) -> Floats:
+        a, b = one(weights), two(weights)
+        return np.stack([a, b, a - b])
+
+    missing = NO_ROWS if not y.size else (NO_NEGATIVES if y.all() else None) if figure == "fpr" else _no_positives(y)
+    if missing:
+        none = Estimate(None, reason=missing)
+        return Difference(none, none, none, np.empty(0))
+    point, drawn = both(np.ones((1, y.size)))[:, 0], _bootstrap(y.size, both, samples, seed, 3)
+    found = [_interval(value, draws, None) for value, draws in zip(point, drawn, strict=True)]
+    return Difference(found[0], found[1], found[2], drawn[2])
+
+
+def mean_difference(differences: Sequence[Difference]) -> Estimate:
+    """The mean of differences on several sets, each set resampled for itself; sets without the figure are left out."""
+    known = [d for d in differences if d.difference.value is not None]
+    if not known:
+        return Estimate(None, reason="no set has the figure")
+    value = math.fsum(d.difference.value or 0.0 for d in known) / len(known)
+    return _interval(value, np.mean([d.draws for d in known], axis=0), None)
+
+
+def _no_positives(y: Bools) -> str | None:
+    return None if y.any() else NO_POSITIVES
+
+
+def _share(of: Bools, among: Bools) -> Sampler:
+    return lambda weights: _ratio(weights @ (of & among), weights @ among.astype(float))
+
+
+_DECIDED: dict[str, Callable[[Bools, Bools], Sampler]] = {
+    "f1": lambda y, d: lambda weights: _ratio(2 * (weights @ (y & d)), weights @ (y.astype(float) + d)),
+    "recall": lambda y, d: _share(d, y),
+    "fpr": lambda y, d: _share(d, ~y),
+}
 
 
 def _rates(y: Bools, d: Bools | None) -> dict[str, Estimate]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from guardian.evaluate import plots, wording
 from guardian.evaluate.benchmarks import Measure
 from guardian.evaluate.metrics import Estimate
-from guardian.evaluate.results import BenchmarkResult, Results, TargetResult
+from guardian.evaluate.results import BenchmarkResult, Part, Results, TargetResult
 
 NONE = "–"
 
@@ -97,6 +97,8 @@ def report_blocks(results: Results) -> Iterator[Block]:
     yield from _long(results)
     yield from _tricks(results)
     yield from _agreement(results)
+    for part in results.parts:
+        yield from part_blocks(part)
     yield from _provenance(results)
 
 
@@ -152,7 +154,8 @@ def _section(results: Results, measure: Measure, title: str, about: str, figures
 
 def _about(result: BenchmarkResult) -> str:
     benign = result.rows - result.positives
-    line = f"{result.rows:,} rows, {result.positives:,} positive and {benign:,} benign; "
+    share = f" ({result.prevalence:.2f})" if result.prevalence is not None else ""
+    line = f"{result.rows:,} rows, {result.positives:,} positive{share} and {benign:,} benign; "
     line += f"{result.head} head, {result.stage} stage."
     if result.threshold is not None:
         line += f" Default threshold {result.threshold:.3f}."
@@ -280,6 +283,20 @@ def _agreement(results: Results) -> Iterator[Block]:
         ),
         first=2,
     )
+
+
+def part_blocks(part: Part) -> Iterator[Block]:
+    """A part under its own heading."""
+    yield Heading(part.title)
+    yield Paragraph(part.about)
+    for table in part.tables:
+        rows = tuple(tuple(cell if isinstance(cell, str) else show(cell) for cell in row) for row in table.rows)
+        yield Table(table.columns, rows, title=table.title)
+
+
+def part_markdown(part: Part) -> str:
+    """A part alone, as Markdown."""
+    return "\n\n".join(_markdown(block, "") for block in part_blocks(part)) + "\n"
 
 
 def _cuts(results: Results) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -55,6 +56,11 @@ class BenchmarkResult(_Value):
     histogram: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     curve: Curve | None = None
     reliability: tuple[ReliabilityBin, ...] = ()
+
+    @property
+    def prevalence(self) -> float | None:
+        """Share of positive rows: the AUPRC of guessing. None without rows."""
+        return self.positives / self.rows if self.rows else None
 
     def figure(self, name: str) -> Estimate:
         """A figure by name; an Estimate without value where it was not computed."""
@@ -147,6 +153,37 @@ class TargetResult(_Value):
     held: bool | None
 
 
+class PartTable(_Value):
+    """A table of a part; cells are text, or figures with their intervals."""
+
+    title: str = ""
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | Estimate, ...], ...]
+
+
+class Part(_Value):
+    """A measurement beside the benchmarks, ready for the report: tables, and figures by name for the targets."""
+
+    name: str
+    title: str
+    about: str
+    figures: Mapping[str, Estimate]
+    tables: tuple[PartTable, ...] = ()
+
+    def figure(self, name: str) -> Estimate:
+        """A figure by name; an Estimate without value where it was not measured."""
+        return self.figures.get(name, Estimate(None, reason="not measured"))
+
+    def save(self, path: Path) -> None:
+        """Write as JSON, readable and stable."""
+        _save(self, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Part:
+        """Read what `save` wrote. ConfigError names the file where it is missing or not such a file."""
+        return _load(cls, path, "a part of a report")
+
+
 class Skipped(_Value):
     """Something that was not measured, and why."""
 
@@ -176,6 +213,7 @@ class Results(_Value):
     agreement: tuple[Agreement, ...] = ()
     tricks: tuple[TrickResult, ...] = ()
     depth: DepthResult | None = None
+    parts: tuple[Part, ...] = ()
     targets: tuple[TargetResult, ...] = ()
     skipped: tuple[Skipped, ...] = ()
 
@@ -186,13 +224,24 @@ class Results(_Value):
 
     def save(self, path: Path) -> None:
         """Write as JSON, readable and stable."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        _save(self, path)
 
     @classmethod
     def load(cls, path: Path) -> Results:
         """Read what `save` wrote. ConfigError names the file where it is missing or not a results file."""
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, ValidationError) as error:
-            raise ConfigError(str(path), f"not a results file of guardian eval: {error}") from error
+        return _load(cls, path, "a results file of guardian eval")
+
+
+def _save(value: _Value, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(value.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+_Read = TypeVar("_Read", bound=_Value)
+
+
+def _load(kind: type[_Read], path: Path, what: str) -> _Read:
+    try:
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise ConfigError(str(path), f"not {what}: {error}") from error

@@ -103,7 +103,7 @@ def run_evaluation(
     opts, started = options or Options(), time.monotonic()
     tell = progress or silent
     skipped: list[Skipped] = []
-    chosen = _chosen(benchmarks, data, opts, skipped)
+    chosen = chosen_rows(benchmarks, data, opts, skipped)
     scorers = _scorers(guardian, compare, opts, skipped)
     main = scorers[0]
     scored = [run for scorer in scorers for run in score_all(scorer, _for(scorer, main, chosen, opts), tell)]
@@ -133,8 +133,9 @@ def run_evaluation(
         skipped=tuple(skipped),
     )
     probe = guardian.check_many(["Hello."])[0]
-    update = {"model": probe.model, "policy": probe.policy, "targets": judge(results)}
-    results = results.model_copy(update={**update, "seconds": round(time.monotonic() - started, 1)})
+    update = {"model": probe.model, "policy": probe.policy, "seconds": round(time.monotonic() - started, 1)}
+    results = results.model_copy(update=update)
+    results = results.model_copy(update={"targets": judge(results)})
     results.save(out / "results.json")
     return results
 
@@ -142,9 +143,13 @@ def run_evaluation(
 # ---- what runs -----------------------------------------------------------------------------------
 
 
-def _chosen(
+def chosen_rows(
     names: Sequence[str] | None, data: Path, opts: Options, skipped: list[Skipped]
 ) -> list[tuple[Benchmark, list[Row]]]:
+    """The benchmarks of a run with their rows; what is not there and was not asked for by name is added to `skipped`.
+
+    Raises ConfigError as `run_evaluation` does.
+    """
     chosen = []
     many = opts.heldout_limit or opts.limit
     for benchmark in REGISTRY.values() if names is None else map(benchmark_of, names):

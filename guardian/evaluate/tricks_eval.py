@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardian.evaluate.benchmarks import Row
-from guardian.evaluate.metrics import Estimate, wilson
+from guardian.evaluate.metrics import NO_POSITIVES, bootstrap_mean, wilson
 from guardian.evaluate.results import TrickResult
 from guardian.scoring.backend import Piece
 
@@ -74,25 +74,15 @@ def _result(
     seed: int,
 ) -> TrickResult:
     positive, benign = int(labels.sum()), int((~labels).sum())
+    lost = plain[labels].astype(float) - tricked[labels]
     return TrickResult(
         trick=name,
         head=head,
         rows=positive,
         before=wilson(int((plain & labels).sum()), positive),
         after=wilson(int((tricked & labels).sum()), positive),
-        lost=_lost(plain[labels].astype(float) - tricked[labels], samples, seed),
+        lost=bootstrap_mean(lost, samples=samples, seed=seed, missing=NO_POSITIVES),
         benign_rows=benign,
         benign_before=wilson(int((plain & ~labels).sum()), benign),
         benign_after=wilson(int((tricked & ~labels).sum()), benign),
     )
-
-
-def _lost(differences: NDArray[np.float64], samples: int, seed: int) -> Estimate:
-    if not differences.size:
-        return Estimate(None, reason="no positive rows")
-    mean = float(differences.mean())
-    if not samples:
-        return Estimate(mean)
-    drawn = np.random.default_rng(seed).integers(0, differences.size, size=(samples, differences.size))
-    low, high = np.percentile(differences[drawn].mean(axis=1), [2.5, 97.5])
-    return Estimate(mean, float(low), float(high))

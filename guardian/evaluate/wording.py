@@ -105,7 +105,13 @@ SECTIONS: Mapping[Measure, tuple[str, str, Mapping[str, str]]] = {
     Measure.RESPONSE_HARM: (
         "Harmful answers",
         "Is the model's answer harmful, given what it was asked?",
-        {**_DECIDED, **_RANKED, "category_macro_f1": "category macro-F1", "hazard_ece": "ECE of hazards"},
+        {
+            **_DECIDED,
+            **_RANKED,
+            "recall_at_fpr_0.02": "recall at 2 % FPR",
+            "category_macro_f1": "category macro-F1",
+            "hazard_ece": "ECE of hazards",
+        },
     ),
     Measure.REFUSAL: (
         "Refusals",
