@@ -64,14 +64,19 @@ def tokenizer_json(folder: Path) -> str:
         return guard_tokenizer_json(original) if kind == "encoder" else original
 
 
-def weights_of(run: Path, model_type: str) -> Path:
-    """The weights of a finished run. ConfigError where there are none, or those of another kind of model."""
+def trained_in(run: Path) -> str:
+    """The type of model whose weights a finished run holds. ConfigError where there are none."""
     folder = run / "weights"
     if not (folder / "training.json").is_file():
         raise ConfigError("run", f"{run} holds no weights: the run has not come to its end")
-    if (found := _kind(folder)) != model_type:
+    return _kind(folder)
+
+
+def weights_of(run: Path, model_type: str) -> Path:
+    """The weights of a finished run. ConfigError where there are none, or those of another kind of model."""
+    if (found := trained_in(run)) != model_type:
         raise ConfigError("run", f"{run} has trained a {found}; a {model_type} is wanted here")
-    return folder
+    return run / "weights"
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from guardian.verdict import Stage
 
 _HAZARD_INDEX = {hazard.value: index for index, hazard in enumerate(HAZARDS)}
 _SENTENCE_END = re.compile(r"[.!?]['\")]*(?:\s|$)|\n")
+_SHORTEST = 20  # characters: "1.", "e.g.", "Sure!" are no sentences that could show harm
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +106,24 @@ def _token_labels(encoder: Encoder, example: Example, width: int) -> list[int]:
     and what follows are not (Qwen3Guard-Stream, section 4.2); while that sentence lasts, the harm may yet show, so its
     tokens but the last have no label. Where the onset is not known, nothing is said of the first half."""
     labels = [-1] * width
-    severity = example.response_severity
-    if severity is None or severity not in (SAFE, UNSAFE):
+    if example.response_severity not in (SAFE, UNSAFE):
         return labels
     offsets = encoder.offsets(example.text)
     first = width - 2 - len(offsets)  # the template ends in [SEP] <|pred|>
     for index, (_, end) in enumerate(offsets):
-        labels[first + index] = _severity_up_to(example, severity, end)
+        labels[first + index] = token_label(example, end)
     return labels
 
 
-def _severity_up_to(example: Example, severity: int, end: int) -> int:
-    if severity == SAFE:
+def token_label(example: Example, end: int) -> int:
+    """Severity of an answer, safe or unsafe, up to the token that ends at character `end`; -1 where nobody can say."""
+    if example.response_severity == SAFE:
         return SAFE
     if example.onset is None:
         return UNSAFE if 2 * end >= len(example.text) else -1
     if end <= example.onset:
         return SAFE
-    stop = _SENTENCE_END.search(example.text, example.onset)
+    stop = _SENTENCE_END.search(example.text, example.onset + _SHORTEST)
     return UNSAFE if end >= (stop.start() + 1 if stop else len(example.text)) else -1
 
 

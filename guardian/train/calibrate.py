@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
+from guardian.evaluate.metrics import conformal_threshold as conformal_threshold
 from guardian.scoring.calibration import Scaling
 from guardian.text.windows import WINDOW_BUCKETS
 from guardian.train.batches import Encoded
@@ -79,17 +80,6 @@ def fit_scaling(logit: Floats, label: Labels) -> Scaling:
     fitted = LogisticRegression(C=10.0).fit(logit[:, None], label)
     slope = float(fitted.coef_[0, 0])
     return Scaling(round(1.0 / slope, 5), round(float(fitted.intercept_[0]), 5)) if slope > 1e-3 else Scaling()
-
-
-def conformal_threshold(benign: Floats, rate: float) -> float:
-    """The score that a new benign text reaches with probability at most `rate` (a score *at* it triggers).
-
-    1.0 where there are too few benign scores to promise the rate (fewer than 1 / rate - 1).
-    """
-    rank = math.ceil((len(benign) + 1) * (1 - rate))
-    if rank > len(benign):
-        return 1.0
-    return min(1.0, float(np.nextafter(np.partition(benign, rank - 1)[rank - 1], 2.0)))
 
 
 def levels(benign: Floats, rates: Sequence[float] = RATES) -> dict[float, float]:

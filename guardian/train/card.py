@@ -27,14 +27,11 @@ def card(manifest: Manifest, *, reproduce: str) -> str:
     data = "\n".join(f"| {row.source} | {row.licence} | {row.rows} |" for row in manifest.data)
     return f"""# {manifest.name} {manifest.version}
 
-A 22M-parameter encoder that reads a prompt, a document window with its task, or an answer with its prompt, and
-gives in one pass: severity (safe, controversial, unsafe), 13 hazards, jailbreak, injection, an answer's severity and
-whether it refuses.
-
+{_DECODER if manifest.decoder else _ENCODER}
 - Base: {manifest.base}
 - Licence: {manifest.license}. Made {manifest.created}. Language: English; others only as far as the data below reaches.
 {_teacher(notes)}\
-- Heads stand on the first token, the mean and the maximum of the token states; one linear layer.
+{_structure(manifest)}
 - Windows of {manifest.window.size} tokens, stride {manifest.window.stride}; a context of at most \
 {manifest.window.context_tokens} tokens.
 - Default false-positive budgets: {_budgets(manifest)}.
@@ -70,9 +67,40 @@ trained on.
 ## Limits
 
 It reads topic better than intent, and English better than anything else. It is one layer of a defence: a determined
-attacker gets past a 22M model. It was trained on red-team lists and hand-written contrasts, not on your traffic:
-measure the false-positive rate on your own text before you block. Do not use it to judge people.
+attacker gets past a model of {"135" if manifest.decoder else "22"} million parameters. It was trained on red-team lists
+and hand-written contrasts, not on your traffic: measure the false-positive rate on your own text before you block. Do
+not use it to judge people.
 """
+
+
+_ENCODER = """\
+A 22M-parameter encoder that reads a prompt, a document window with its task, or an answer with its prompt, and
+gives in one pass: severity (safe, controversial, unsafe), 13 hazards, jailbreak, injection, an answer's severity and
+whether it refuses.
+"""
+_DECODER = """\
+A 135M-parameter decoder that reads a prompt, a document window with its task, or an answer with its prompt, and
+gives in one pass: severity (safe, controversial, unsafe), 13 hazards, jailbreak, injection, an answer's severity and
+whether it refuses. Besides it watches an answer token by token as it comes, and writes safeguard replies.
+"""
+
+
+def _structure(manifest: Manifest) -> str:
+    if manifest.decoder is None:
+        return "- Heads stand on the first token, the mean and the maximum of the token states; one linear layer."
+    spec, bits = manifest.decoder, manifest.notes.get("bits")
+    stored = ""
+    if isinstance(bits, Mapping):
+        stored = (
+            f" Products are stored in {bits['read']} bits up to there, in {bits['write']} bits behind, the vocabulary "
+            f"in {bits['vocabulary']} bits, each in blocks with scales of their own."
+        )
+    return (
+        f"- Heads stand on the last token after {spec.read_blocks} of {spec.blocks} blocks; the rest only writes."
+        f"{stored}\n- A stream is stopped where two tokens in a row are over a threshold: "
+        + ", ".join(f"{limit:.3f} for {rate:.1%} of safe answers" for rate, limit in spec.token_thresholds.items())
+        + "."
+    )
 
 
 def _teacher(notes: Mapping[str, Any]) -> str:
@@ -94,13 +122,14 @@ def _budgets(manifest: Manifest) -> str:
 def _notes(notes: Mapping[str, Any]) -> str:
     lines = []
     if "gate" in notes:
-        scores = sorted(notes["gate"]["fp32"])
+        scores = sorted(next(iter(notes["gate"].values())))
         lines += ["| recall at 1 % false positives | " + " | ".join(scores) + " |", "| --- |" + " --- |" * len(scores)]
-        for precision in ("fp32", "fp16", "int8"):
+        for precision in (name for name in ("fp32", "bf16", "fp16", "int8") if name in notes["gate"]):
             values = " | ".join(f"{notes['gate'][precision][score]:.3f}" for score in scores)
             lines.append(f"| {precision} | {values} |")
-    if "parity" in notes:
-        p = notes["parity"]
+    if "logits" in (p := notes.get("parity", {})):
+        lines.append(f"\nThe graph's logits are within {p['logits']:.2g} of torch with the same quantised weights.")
+    elif p:
         lines.append(
             f"\nParity on random tokens: fp32 logits within {p['fp32_logits']:.1e} of torch, fp16 probabilities within "
             f"{p['fp16_probability']:.4f} of fp32."

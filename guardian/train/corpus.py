@@ -104,7 +104,9 @@ def answers(name: str) -> list[Example]:
     found: list[Example] = []
     for identity, (severity, refusal, hazard, prompt, answer) in _rows(name, 5):
         before, marked, after = answer.partition(ONSET)
-        text = f"{before.rstrip(' ')} {after.lstrip(' ')}".strip() if marked else answer
+        before, after = before.rstrip(" "), after.lstrip()
+        gap = "" if before.endswith("\n") else " "
+        text = f"{before}{gap}{after}".strip() if marked else answer
         found.append(
             Example(
                 id=identity,
@@ -115,7 +117,7 @@ def answers(name: str) -> list[Example]:
                 response_severity=_SEVERITY[severity],
                 refusal=int(refusal),
                 hazards=(hazard,) if severity != "safe" and hazard != "-" else None,
-                onset=len(text) - len(after.lstrip(" ").rstrip()) if marked else None,
+                onset=len(text) - len(after) if marked else None,
             )
         )
     return found

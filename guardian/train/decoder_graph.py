@@ -1,4 +1,4 @@
-"""guardian-slm as ONNX, node by node: three graphs over one file of weights.
+"""guardian-slm as ONNX, node by node: three graphs over the same weights.
 
     score    input_ids, attention_mask [batch, tokens]      -> logits [batch, 23]
     stream   input_ids [1, tokens], past.* , length         -> token_logits [1, tokens, 16], present.*
@@ -8,9 +8,10 @@ An exported decoder is a thousand small operators. Here each block is six: quant
 with rotary positions and cache (GroupQueryAttention), fused norms: what onnxruntime runs fastest on a CPU and on a GPU.
 The half-precision graphs are the same nodes over the same file, with other types in between.
 
-The file holds linear layers and vocabulary in blocks with scales in half precision. Caches are [1, kv heads, capacity,
-head size] a block; past and present are bound to one buffer, so nothing is copied. `length` is how many tokens the cache
-holds with those of this run.
+The weights lie in two files, each small enough for a repository: what reads (`blocks.bin`), the vocabulary and what
+only the writing of replies needs (`words.bin`). All products are in blocks with scales in half precision. Caches are
+[1, kv heads, capacity, head size] a block; past and present are bound to one buffer, so nothing is copied. `length` is
+how many tokens the cache holds with those of this run.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from guardian.train.quantise import Blocks, quantised
 from guardian.train.slm import N_CONTROLS, N_TOKEN_LOGITS, GuardianSlm
 
 Kind = Literal["score", "stream", "reply"]
+BLOCKS, WORDS = WEIGHTS = ("blocks.bin", "words.bin")
 Array = NDArray[Any]
 
 POSITIONS = 4096
@@ -72,27 +74,29 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """How linear layers and vocabulary are stored: bits a value, values a block."""
+    """How products are stored: bits a value, values a block. The blocks that the heads stand on lose too much with four
+    bits (docs/slm.md), and with eight a CPU reads a prompt faster; a reply is written well with four."""
 
-    linear: int = 4
-    linear_block: int = 32
-    vocabulary: int = 8
-    vocabulary_block: int = 64
+    read: int = 8
+    read_block: int = 64
+    write: int = 4
+    write_block: int = 32
+    vocabulary: int = 4
+    vocabulary_block: int = 32
 
 
 @dataclass(slots=True)
 class Weights:
-    """All tensors of a decoder, and where each lies in the one file."""
+    """All tensors of a decoder, and where each lies: name -> (file, offset)."""
 
     shape: Shape
     bits: Bits
     tensors: dict[str, Array]
     products: dict[str, Blocks]
-    file: str
-    offsets: dict[str, int] = field(default_factory=dict)
+    places: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, model: GuardianSlm, bits: Bits, file: str) -> Weights:
+    def of(cls, model: GuardianSlm, bits: Bits = Bits()) -> Weights:
         """Quantise a model."""
         state = {name: value.detach().float().numpy() for name, value in model.state_dict().items()}
         shape = Shape.of(model)
@@ -100,6 +104,8 @@ class Weights:
         tensors: dict[str, Array] = {}
         for n in range(shape.blocks):
             at = f"model.layers.{n}"
+            reads = n < shape.read_layer
+            width, block = (bits.read, bits.read_block) if reads else (bits.write, bits.write_block)
             stacked = {
                 "qkv": [f"{at}.self_attn.{part}_proj.weight" for part in "qkv"],
                 "out": [f"{at}.self_attn.o_proj.weight"],
@@ -108,7 +114,7 @@ class Weights:
             }
             for name, parts in stacked.items():
                 weight = np.concatenate([state[part] for part in parts])
-                products[f"{n}.{name}"] = quantised(weight, bits=bits.linear, block=bits.linear_block)
+                products[f"{n}.{name}"] = quantised(weight, bits=width, block=block)
             tensors[f"{n}.norm1"] = state[f"{at}.input_layernorm.weight"]
             tensors[f"{n}.norm2"] = state[f"{at}.post_attention_layernorm.weight"]
         table = np.concatenate([state["controls_table.weight"], state["model.embed_tokens.weight"][N_CONTROLS:]])
@@ -118,23 +124,29 @@ class Weights:
         for name in ("heads", "token_heads"):
             tensors[f"{name}.weight"] = np.ascontiguousarray(state[f"{name}.weight"].T)
             tensors[f"{name}.bias"] = state[f"{name}.bias"]
-        tensors["cos"], tensors["sin"] = _rotary(model, shape)
+        tensors["cos"], tensors["sin"] = _rotary(model)
         for name, blocks in products.items():
             tensors[f"{name}.packed"], tensors[f"{name}.scales"] = blocks.packed, blocks.scales
             if blocks.zeros is not None:
                 tensors[f"{name}.zeros"] = blocks.zeros
-        return cls(shape, bits, tensors, products, file)
+        return cls(shape, bits, tensors, products)
 
     def write(self, folder: Path) -> None:
-        """Write the file, and note where each tensor begins."""
-        with (folder / self.file).open("wb") as out:
-            for name, tensor in self.tensors.items():
-                out.write(b"\0" * (-out.tell() % _ALIGNED))
-                self.offsets[name] = out.tell()
-                out.write(np.ascontiguousarray(tensor).tobytes())
+        """Write the files, and note where each tensor begins."""
+        for file in WEIGHTS:
+            with (folder / file).open("wb") as out:
+                for name in (name for name in self.tensors if self._file_of(name) == file):
+                    out.write(b"\0" * (-out.tell() % _ALIGNED))
+                    self.places[name] = (file, out.tell())
+                    out.write(np.ascontiguousarray(self.tensors[name]).tobytes())
+
+    def _file_of(self, name: str) -> str:
+        block = name.partition(".")[0]
+        writes = name.startswith(("vocabulary.", "norm")) or (block.isdigit() and int(block) >= self.shape.read_layer)
+        return WORDS if writes else BLOCKS
 
 
-def _rotary(model: GuardianSlm, shape: Shape) -> tuple[Array, Array]:
+def _rotary(model: GuardianSlm) -> tuple[Array, Array]:
     frequencies = model.model.rotary_emb.inv_freq.float().numpy()
     angles = np.outer(np.arange(POSITIONS, dtype=np.float32), frequencies)
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
@@ -169,7 +181,9 @@ class _Graph:
         )
         if cached:
             inputs += [_value(f"past.{name}", _TYPES[self.dtype], self._cache("capacity")) for name in _caches(depth)]
-            outputs += [_value(f"present.{name}", _TYPES[self.dtype], self._cache("capacity")) for name in _caches(depth)]
+            outputs += [
+                _value(f"present.{name}", _TYPES[self.dtype], self._cache("capacity")) for name in _caches(depth)
+            ]
         made = helper.make_graph(self.nodes, f"guardian-slm-{kind}", inputs, outputs, list(self.initializers.values()))
         opsets = [helper.make_opsetid("", 20), helper.make_opsetid(_CONTRIB, 1)]
         return helper.make_model(made, opset_imports=opsets, ir_version=10, producer_name="guardian")
@@ -233,7 +247,9 @@ class _Graph:
         state, normed = self._normed(f"{n}.norm2", state, self._product(f"{n}.out", f"{n}.attended"))
         both = self._product(f"{n}.gate_up", normed)
         halves = self._constant("halves", np.array([self.shape.inner, self.shape.inner], np.int64))
-        self.nodes.append(helper.make_node("Split", [both, halves], [f"{n}.gate", f"{n}.up"], name=f"{n}.split", axis=-1))
+        self.nodes.append(
+            helper.make_node("Split", [both, halves], [f"{n}.gate", f"{n}.up"], name=f"{n}.split", axis=-1)
+        )
         self._contrib("QuickGelu", [f"{n}.gate"], f"{n}.silu", alpha=1.0)  # x sigmoid(x), which is SiLU
         self._add("Mul", [f"{n}.silu", f"{n}.up"], f"{n}.gated")
         return state, self._product(f"{n}.down", f"{n}.gated")
@@ -299,7 +315,11 @@ class _Graph:
         self._add("Cast", [states], f"{out}.single", to=TensorProto.FLOAT)
         weight = self._tensor("head_norm")
         self._add(
-            "SimplifiedLayerNormalization", [f"{out}.single", weight], f"{out}.normed", epsilon=self.shape.epsilon, axis=-1
+            "SimplifiedLayerNormalization",
+            [f"{out}.single", weight],
+            f"{out}.normed",
+            epsilon=self.shape.epsilon,
+            axis=-1,
         )
         self._add("MatMul", [f"{out}.normed", self._tensor(f"{name}.weight")], f"{out}.unbiased")
         self._add("Add", [f"{out}.unbiased", self._tensor(f"{name}.bias")], out)
@@ -323,7 +343,7 @@ class _Graph:
         return [1, self.shape.kv_heads, capacity, self.shape.head_size]
 
     def _float(self, name: str, shape: Sequence[int] | None = None, alias: str = "") -> str:
-        """A tensor in the type the graph computes in; where it is stored in another, folded when the graph is loaded."""
+        """A tensor in the type the graph computes in; a cast from another is folded when the graph is loaded."""
         stored = self._tensor(name, shape, alias)
         if self.weights.tensors[name].dtype == self.dtype:
             return stored
@@ -339,11 +359,8 @@ class _Graph:
             tensor = TensorProto(name=key, data_type=helper.np_dtype_to_tensor_dtype(array.dtype))
             tensor.dims.extend(array.reshape(shape).shape if shape else array.shape)
             tensor.data_location = TensorProto.EXTERNAL
-            for entry, value in (
-                ("location", self.weights.file),
-                ("offset", self.weights.offsets[name]),
-                ("length", array.nbytes),
-            ):
+            file, offset = self.weights.places[name]
+            for entry, value in (("location", file), ("offset", offset), ("length", array.nbytes)):
                 tensor.external_data.add(key=entry, value=str(value))
             self.initializers[key] = tensor
         return key

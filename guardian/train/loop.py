@@ -21,7 +21,7 @@ from guardian.errors import ConfigError
 from guardian.scoring.encode import Controls, Encoder
 from guardian.train.bases import Classifier, load_start, tokenizer_json
 from guardian.train.batches import Encoded, batches, collate, encode_examples
-from guardian.train.examples import Example, read_examples
+from guardian.train.examples import read_examples
 from guardian.train.lora import adapt, merge
 from guardian.train.model import LOSS_WEIGHTS, head_slices, total_loss
 from guardian.train.teacher import lesson
@@ -89,9 +89,8 @@ def train(
     if recipe.lora:
         progress(f"{adapt(model.backbone, recipe.lora)} adapters of rank {recipe.lora}")
     encoder = prepare_tokenizer(base, out, model.controls, recipe)
-    wanted = lesson if recipe.lessons else None
-    data = _load(mix / "train.jsonl", encoder, out / "train.cache.pt", progress, wanted)
-    held_out = _load(mix / "calibration.jsonl", encoder, out / "calibration.cache.pt", progress, wanted)
+    data = _load(mix / "train.jsonl", encoder, out / "train.cache.pt", progress, recipe.lessons)
+    held_out = _load(mix / "calibration.jsonl", encoder, out / "calibration.cache.pt", progress, recipe.lessons)
     if recipe.longest:
         data = [item for item in data if len(item.ids) <= recipe.longest]
         held_out = [item for item in held_out if len(item.ids) <= recipe.longest]
@@ -118,18 +117,18 @@ def _load(
     encoder: Encoder,
     cache: Path,
     progress: Callable[[str], None],
-    wanted: Callable[[Example], bool] | None,
+    lessons: bool,
 ) -> list[Encoded]:
     if not path.is_file():
         raise ConfigError("mix", f"{path} is missing: run `guardian train mix` first")
-    key = fingerprint(path, encoder)
+    key = fingerprint(path, encoder) + "/lessons" * lessons
     if cache.is_file():
         cached = torch.load(cache, weights_only=False)  # our own file, written below
         if isinstance(cached, dict) and cached["of"] == key:
             found: list[Encoded] = cached["rows"]
             return found
     progress(f"encoding {path.name}")
-    rows = [row for row in read_examples(path) if row.labelled and (wanted is None or wanted(row))]
+    rows = [row for row in read_examples(path) if row.labelled and (not lessons or lesson(row))]
     data = encode_examples(encoder, rows)
     torch.save({"of": key, "rows": data}, cache)
     return data
@@ -232,7 +231,7 @@ class _Run:
 
     def _after(self, parts: dict[str, float]) -> None:
         state, recipe = self.state, self.recipe
-        if state.step % 20 == 0:
+        if state.step % 20 == 0 or state.step == len(self.plan):
             rate = state.tokens / max(state.seconds, 1e-9)
             left = state.seconds / state.step * (len(self.plan) - state.step)
             self._log(
@@ -271,7 +270,7 @@ class _Run:
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
             "state": asdict(self.state),
-            "rng": torch.get_rng_state(),
+            **_generators(self.device),
             "recipe": asdict(self.recipe),
             "steps": len(self.plan),
             "mix": self.mix,
@@ -293,6 +292,8 @@ class _Run:
         self.schedule.load_state_dict(body["schedule"])
         self.state = State(**body["state"])
         torch.set_rng_state(body["rng"])
+        if self.device.type == "cuda" and "rng_cuda" in body:  # a run may have begun on a CPU
+            torch.cuda.set_rng_state(body["rng_cuda"], self.device)
         self.progress(f"going on from step {self.state.step} of {len(self.plan)}")
 
     def save_weights(self) -> None:
@@ -304,6 +305,12 @@ class _Run:
         shutil.copy(self.out / "tokenizer.json", folder / "tokenizer.json")  # so that a run can start from it
         summary = {"recipe": asdict(self.recipe), "state": asdict(self.state), "examples": len(self.data)}
         (folder / "training.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+
+
+def _generators(device: torch.device) -> dict[str, Tensor]:
+    """Where random numbers stand: dropout on a GPU draws from a generator of its own."""
+    states = {"rng": torch.get_rng_state()}
+    return states | {"rng_cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else states
 
 
 def _optimiser(model: Classifier, recipe: Recipe) -> torch.optim.AdamW:
@@ -347,7 +354,8 @@ def plot_curves(out: Path) -> Path:
     left, right = figure.subplots(1, 2)
     training = [row for row in rows if "tokens_per_s" in row]
     for head in LOSS_WEIGHTS:
-        left.plot([r["step"] for r in training], [r[head] for r in training], label=head, linewidth=1)
+        steps = [r["step"] for r in training if head in r]  # guardian-mini has fewer parts than guardian-slm
+        left.plot(steps, [r[head] for r in training if head in r], label=head, linewidth=1)
     left.set(title="Training loss", xlabel="step", yscale="symlog")
     held_out = [row for row in rows if "held_out" in row]
     for score in ("harm", "response_harm", "jailbreak", "injection", "refusal"):

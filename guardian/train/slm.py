@@ -67,6 +67,8 @@ class GuardianSlm(LlamaPreTrainedModel):
 
     def __init__(self, config: GuardianSlmConfig) -> None:
         super().__init__(config)
+        if self.config._attn_implementation != "sdpa":  # noqa: SLF001  # it has no public name
+            raise ConfigError("attn_implementation", "must be sdpa, which without a mask is causal")
         self.read_layer = config.read_layer
         self.model = LlamaModel(config)
         self.model.embed_tokens.weight.requires_grad_(False)
@@ -89,7 +91,7 @@ class GuardianSlm(LlamaPreTrainedModel):
 
     def read(self, ids: Tensor) -> Tensor:
         """States [batch, tokens, width] after the blocks that the heads stand on."""
-        return self._blocks(self.embed(ids), 0, self.read_layer)
+        return self.blocks(self.embed(ids), 0, self.read_layer)
 
     def verdict(self, states: Tensor, mask: Tensor) -> Tensor:
         """Logits [batch, 23] at the last token of every row."""
@@ -104,7 +106,7 @@ class GuardianSlm(LlamaPreTrainedModel):
 
     def write(self, states: Tensor) -> Tensor:
         """States [batch, tokens, width] of `read`, read on to the end, for `vocabulary`."""
-        normed: Tensor = self.model.norm(self._blocks(states, self.read_layer, self.config.num_hidden_layers))
+        normed: Tensor = self.model.norm(self.blocks(states, self.read_layer, self.config.num_hidden_layers))
         return normed
 
     def vocabulary(self, states: Tensor) -> Tensor:
@@ -149,7 +151,8 @@ class GuardianSlm(LlamaPreTrainedModel):
         told = wanted != IGNORED
         return functional.cross_entropy(self.vocabulary(self.write(states[rows])[told]).float(), wanted[told])
 
-    def _blocks(self, states: Tensor, start: int, stop: int) -> Tensor:
+    def blocks(self, states: Tensor, start: int, stop: int) -> Tensor:
+        """States [batch, tokens, width] after the blocks [start, stop)."""
         positions = torch.arange(states.shape[1], device=states.device).unsqueeze(0)
         rotary = self.model.rotary_emb(states, positions)
         for block in self.model.layers[start:stop]:

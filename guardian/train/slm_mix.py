@@ -21,11 +21,13 @@ from guardian.errors import ConfigError
 from guardian.train import corpus, generate
 from guardian.train.dedupe import fingerprint
 from guardian.train.examples import SAFE, UNSAFE, Example, read_examples, write_examples
-from guardian.train.mix import split_of
+from guardian.train.mix import SPLITS, count_rows, split_of
 from guardian.verdict import Stage
 
-DEFENCES = ("mixed", *(f"single:{task}" for task in ("summarise", "translate", "sentiment", "case", "cloze")), "none")
-"""Which tasks the harmful documents come in: `mixed`, or one of the paper's alone, to measure what carries over."""
+FIVE = ("summarise", "translate", "sentiment", "case", "cloze")
+DEFENCES = ("own", "mixed", *(f"single:{task}" for task in FIVE), "none")
+"""Which tasks the harmful documents come in: each in the one it was written with (what is shipped); or, to measure what
+carries over (Cross-Task Defense, section 4), spread evenly over the paper's five, or all in one of them."""
 
 # Rows of a source in the train split; what is not named comes whole. Keys of generated rows are their kind.
 CAPS = {
@@ -77,7 +79,7 @@ CAPS = {
     "response/late-harm": 0,  # made anew below, with the place where the harm begins
 }
 TURNS = 900
-LONGEST = {Stage.PROMPT: 900, Stage.DOCUMENT: 800, Stage.RESPONSE: 800}  # characters; longer rows are cut
+LONGEST = 800  # characters of an answer
 TWINS = 0.3  # share of documents that come under a second task as well
 SOURCE = "guardian_slm"
 
@@ -88,7 +90,7 @@ def build_slm_mix(
     *,
     seed: int = 13,
     scale: float = 1.0,
-    defence: str = "mixed",
+    defence: str = "own",
     budget: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, int]:
@@ -96,36 +98,54 @@ def build_slm_mix(
 
     `mix` is a folder of `guardian train mix` or what came of it. `defence` and `budget` choose the tasks and the number
     of the defence examples of Cross-Task Defense (section 1.2 of the reference: matched budgets). ConfigError names
-    what is missing or unknown.
+    what is missing, unknown or out of range.
     """
     if defence not in DEFENCES:
         raise ConfigError("defence", f"must be one of {', '.join(DEFENCES)}")
-    if not (mix / "train.jsonl").is_file():
-        raise ConfigError("mix", f"{mix / 'train.jsonl'} is missing: `guardian train mix` writes it")
+    if not 0 < scale <= 1:
+        raise ConfigError("scale", f"{scale} is not in (0, 1]")
+    if budget is not None and budget < 0:
+        raise ConfigError("budget", f"{budget} is less than no document")
+    for name in (*(f"{split}.jsonl" for split in SPLITS), "injections.jsonl", "mix.json"):
+        if not (mix / name).is_file():
+            raise ConfigError("mix", f"{mix / name} is missing: `guardian train mix` writes it")
     out.mkdir(parents=True, exist_ok=True)
-    by_hand = [*_answers(), *_replies(), *documents(defence, budget, seed)]
-    for split in ("calibration", "test"):
-        rows = [*read_examples(mix / f"{split}.jsonl"), *(row for row in by_hand if _split(row) == split)]
-        write_examples(out / f"{split}.jsonl", rows)
     rng = random.Random(f"{seed}/slm")
+    by_hand = [*_answers(), *_replies(), *documents(defence, budget, seed)]
+    splits = {split: [row for row in by_hand if _split(row) == split] for split in SPLITS}
+    for split in SPLITS[1:]:
+        splits[split] = [*read_examples(mix / f"{split}.jsonl"), *splits[split]]
+    held_out = {_subject(row) for split in SPLITS[1:] for row in splits[split]}
     progress("drawing rows")
     drawn = _drawn(_originals(read_examples(mix / "train.jsonl")), rng, scale)
-    own = [row for row in by_hand if _split(row) == "train"]
-    answers = [row for row in (*drawn, *own) if row.stage is Stage.RESPONSE and row.lang == "en"]
-    rows = [*drawn, *own, *turns(answers, int(TURNS * scale), rng)]
+    learnt = [row for row in (*drawn, *splits["train"]) if _subject(row) not in held_out]
+    answers = [row for row in learnt if row.stage is Stage.RESPONSE and row.lang == "en"]
+    rows = [*learnt, *turns(answers, int(TURNS * scale), rng)]
+    alone = {row.id for row in splits["train"]} if defence != "own" else set()  # what carries over is to be seen
     # What guardian-mini was taught came from this model's own first stage: it is nothing new here.
-    final = [replace(_with_twin(_short(row, rng), rng), taught=None) for row in rows]
-    write_examples(out / "train.jsonl", final)
+    splits["train"] = [
+        replace(_short(row) if row.id in alone else _with_twin(_short(row), rng), taught=None) for row in rows
+    ]
+    for split in SPLITS:
+        write_examples(out / f"{split}.jsonl", splits[split])
+    counts = Counter(_key(row) for row in splits["train"])
     summary = json.loads((mix / "mix.json").read_text(encoding="utf-8"))
-    counts = Counter(_key(row) for row in final)
+    summary["rows"] = count_rows(splits)
+    summary["licences"] |= dict.fromkeys((SOURCE, corpus.SOURCE), corpus.LICENCE)
     summary["slm"] = {"rows": dict(sorted(counts.items())), "defence": defence, "budget": budget, "seed": seed}
     (out / "mix.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    (out / "injections.jsonl").write_bytes((mix / "injections.jsonl").read_bytes())
     return dict(counts)
 
 
+def _subject(row: Example) -> str:
+    """What a row is about: answers to one prompt stay together, and so do documents and their harmless twins."""
+    asked = row.context if row.stage is Stage.RESPONSE else None
+    return fingerprint(row.group or asked or row.text)
+
+
 def _split(row: Example) -> str:
-    key = row.group or (row.context if row.stage is Stage.RESPONSE else row.text) or ""
-    return split_of(f"group/{fingerprint(key)[:200]}")
+    return split_of(f"group/{_subject(row)[:200]}")
 
 
 def _originals(rows: Iterable[Example]) -> Iterator[Example]:
@@ -149,15 +169,16 @@ def _drawn(rows: Iterable[Example], rng: random.Random, scale: float) -> list[Ex
     return found
 
 
-def _short(row: Example, rng: random.Random) -> Example:
-    """Cut to what pays on a slow machine; an answer keeps its beginning, and loses its label where the harm is cut."""
-    limit = LONGEST[row.stage]
-    if len(row.text) <= limit or row.reply is not None:
+def _short(row: Example) -> Example:
+    """An answer cut to its beginning, which is safe where the harm begins later. Prompts and documents stay as they
+    are: the harm may sit anywhere, and were only harmless ones cut, length alone would tell."""
+    if row.stage is not Stage.RESPONSE or len(row.text) <= LONGEST:
         return row
-    if row.stage is Stage.RESPONSE:
-        late = row.onset is not None and row.onset > limit - 100
-        return row if late else replace(row, text=row.text[: row.text.rfind(" ", 0, limit)])
-    return row if row.injection == 1 or row.jailbreak == 1 else replace(row, text=generate.cut(row.text, limit, rng))
+    end = row.text.rfind(" ", LONGEST - 100, LONGEST)
+    end = end if end > 0 else LONGEST
+    if row.onset is None or row.onset < LONGEST - 100:
+        return replace(row, text=row.text[:end])
+    return replace(row, text=row.text[: min(end, row.onset)], response_severity=SAFE, hazards=None, onset=None)
 
 
 def _with_twin(row: Example, rng: random.Random) -> Example:
@@ -188,7 +209,7 @@ def turns(answers: Sequence[Example], count: int, rng: random.Random) -> Iterato
             bad,
             id=f"{SOURCE}/turn/{number}",
             source=SOURCE,
-            text=f"{opening} {bad.text[:500]}",
+            text=f"{opening} {bad.text.lstrip()[:500]}",
             onset=len(opening) + 1,
             refusal=None,
         )
@@ -215,24 +236,35 @@ def _replies() -> Iterator[Example]:
         yield replace(row, subject=(row.hazards or ("harm",))[0])
 
 
-def documents(defence: str = "mixed", budget: int | None = None, seed: int = 13) -> list[Example]:
+def documents(defence: str = "own", budget: int | None = None, seed: int = 13) -> list[Example]:
     """Documents inside tasks: harm or none to detect, and for harmful ones the reply that declines the task.
 
-    Under `single:<task>` every harmful document comes in that task, under `mixed` in its own; `budget` limits how many
-    defence examples there are, the same documents for every defence.
+    `defence` says in which tasks the harmful ones of the train split come, `budget` how many there are: the same
+    documents for every defence. What is held out is the same for all.
     """
     rows = corpus.task_documents(corpus.TASK_DOCUMENTS)
     harmful = [row for row in rows if row.severity == UNSAFE]
-    random.Random(seed).shuffle(harmful)
-    kept = [] if defence == "none" else harmful[:budget]
-    if defence.startswith("single:"):
-        kind = defence.removeprefix("single:")
-        tasks = [task for name, task in generate.TASKS if name == kind]
-        kept = [replace(row, context=tasks[n % len(tasks)]) for n, row in enumerate(kept)]
+    learnt = [row for row in harmful if _split(row) == "train"]
+    random.Random(seed).shuffle(learnt)
+    kept = [] if defence == "none" else _in_tasks(learnt[:budget], defence)
     found = [row for row in rows if row.severity == SAFE]
-    for row in kept:
+    for row in (*kept, *(row for row in harmful if _split(row) != "train")):
         found.append(replace(row, reply=None))
         found.append(replace(row, id=f"{row.id}/reply"))
         subject = (row.hazards or ("harm",))[0]
         found.append(replace(row, id=f"{row.id}/forced", subject=subject))
+    return found
+
+
+def _in_tasks(rows: Sequence[Example], defence: str) -> list[Example]:
+    """The documents in the tasks of a defence, in turn."""
+    if defence == "own":
+        return list(rows)
+    kinds = FIVE if defence == "mixed" else (defence.removeprefix("single:"),)
+    tasks = {kind: [task for name, task in generate.TASKS if name == kind] for kind in kinds}
+    found = []
+    for number, row in enumerate(rows):
+        turn, which = divmod(number, len(kinds))
+        of_kind = tasks[kinds[which]]
+        found.append(replace(row, context=of_kind[turn % len(of_kind)]))
     return found

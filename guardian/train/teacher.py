@@ -81,7 +81,8 @@ def _stem(row: Example) -> str:
 
 def teachable(row: Example) -> bool:
     """What the teacher has an opinion on: English prompts and, as statements, document text without a task."""
-    return row.lang == "en" and row.stage is not Stage.RESPONSE and row.context is None
+    detected = row.reply is None  # a row with a reply ends where the reply begins: no verdict is read there
+    return detected and row.lang == "en" and row.stage is not Stage.RESPONSE and row.context is None
 
 
 def lesson(row: Example) -> bool:

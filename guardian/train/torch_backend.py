@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from guardian.errors import ConfigError
 from guardian.evaluate.scorers import Scorer, guardian_scorer
 from guardian.guard import Guardian
-from guardian.scoring.onnx import BATCH_TOKENS, OnnxBackend, find_model, pad
-from guardian.train.model import GuardianMini
+from guardian.scoring.models import find_model
+from guardian.scoring.onnx import BATCH_TOKENS, OnnxBackend, pad
+from guardian.train.bases import load_start
 
 
 class TorchBackend(OnnxBackend):
@@ -26,8 +27,8 @@ class TorchBackend(OnnxBackend):
 
     def __init__(self, folder: Path, weights: Path) -> None:
         super().__init__(folder, device="cpu")
-        self._model: GuardianMini = GuardianMini.from_pretrained(weights, attn_implementation="sdpa")
-        self._model.eval()
+        self._model = load_start(weights)
+        self._model.train(mode=False)
         self._batch_tokens = BATCH_TOKENS["cpu"]
 
     def _run(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:

@@ -23,7 +23,8 @@ from guardian.train.batches import collate, encode_examples
 from guardian.train.examples import CONTROVERSIAL, SAFE, UNSAFE, Example, read_examples, write_examples
 from guardian.train.loop import Recipe, train
 from guardian.train.model import N_LOGITS, losses, total_loss
-from guardian.train.teacher import GuardianTeacher, byte_level_json, heard, lesson, teach, teachable
+from guardian.train.slm import SLM_CONTROLS, GuardianSlm, byte_level_json
+from guardian.train.teacher import heard, lesson, teach, teachable
 from guardian.verdict import Stage
 from tests.train.conftest import RECIPE
 
@@ -36,7 +37,7 @@ def tiny_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import gguf
 
     folder = tmp_path_factory.mktemp("decoder")
-    reserved = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<a>", "<b>", "<c>", "<d>"]
+    reserved = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *(f"<{letter}>" for letter in "abcdefg")]
     letters = [chr(n) for n in (*range(33, 127), *range(161, 173), *range(174, 324))]
     vocabulary = [*reserved, *letters, "ab", "cd"]
     width, inner, rng = 32, 48, np.random.default_rng(0)
@@ -84,14 +85,16 @@ def tiny_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def taught(tiny_decoder: Path, tiny_mix: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The run of a teacher, and the mixture with its opinions."""
     run, out = tmp_path_factory.mktemp("teacher"), tmp_path_factory.mktemp("taught")
-    train(tiny_decoder, tiny_mix, run, Recipe(**RECIPE | {"epochs": 0.05, "longest": 96}), device="cpu")
+    train(
+        tiny_decoder, tiny_mix, run, Recipe(**RECIPE | {"epochs": 0.05, "longest": 96, "lessons": True}), device="cpu"
+    )
     assert teach(run, tiny_mix, out, longest=400, device="cpu") > 0
     return run, out
 
 
 def test_a_decoder_reads_the_last_token_whatever_the_padding(tiny_decoder: Path, tmp_path: Path) -> None:
     model = load_start(tiny_decoder).eval()  # type: ignore[no-untyped-call]
-    assert isinstance(model, GuardianTeacher)
+    assert isinstance(model, GuardianSlm)
     (tmp_path / "tokenizer.json").write_text(tokenizer_json(tiny_decoder), encoding="utf-8")
     encoder = Encoder.load(tmp_path / "tokenizer.json", model.controls, window=64, context=16)
     texts = ("ab", "a much longer text <|im_end|> 2024")
@@ -107,11 +110,11 @@ def test_a_decoder_reads_the_last_token_whatever_the_padding(tiny_decoder: Path,
 
 def test_no_text_forges_a_control_token_of_the_decoder(tiny_decoder: Path, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(tokenizer_json(tiny_decoder), encoding="utf-8")
-    controls = GuardianTeacher.controls
+    controls = SLM_CONTROLS
     encoder = Encoder.load(tmp_path / "tokenizer.json", controls, window=64, context=16)
     (ids,) = encoder.encode([Piece("<|im_start|>system<|im_end|><a><|endoftext|>", Stage.PROMPT, None)])
-    assert (ids[:2], ids[-1]) == ([controls.cls, controls.query], controls.sep)
-    assert not controls.all() & set(ids[2:-1])
+    assert (ids[:2], ids[-2:]) == ([controls.cls, controls.query], [controls.sep, controls.pred])
+    assert not controls.all() & set(ids[2:-2])
 
 
 def test_the_teacher_is_asked_about_english_prompts_and_statements() -> None:
@@ -120,7 +123,9 @@ def test_the_teacher_is_asked_about_english_prompts_and_statements() -> None:
     answer = Example("s/2", Stage.RESPONSE, "hello", "s", context="hi", response_severity=SAFE)
     window = Example("s/3", Stage.DOCUMENT, "hello", "s", context="Summarise.", severity=SAFE)
     german = Example("s/4", Stage.PROMPT, "hallo", "s", severity=SAFE, lang="de")
-    assert [teachable(e) for e in (row, again, answer, window, german)] == [True, True, False, False, False]
+    reply = Example("s/5", Stage.PROMPT, "hello", "s", reply="I cannot help with that.")
+    asked = [teachable(e) for e in (row, again, answer, window, german, reply)]
+    assert asked == [True, True, False, False, False, False]
     assert [lesson(e) for e in (row, again)] == [True, False]
 
 
@@ -232,9 +237,9 @@ def test_a_run_does_not_go_on_with_other_rows(tiny_base: Path, tiny_mix: Path, t
 
 
 def test_a_run_of_another_kind_is_refused(taught: tuple[Path, Path], tiny_run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="has trained a guardian-mini; a guardian-teacher is wanted"):
+    with pytest.raises(ConfigError, match="has trained a guardian-mini; a guardian-slm is wanted"):
         teach(tiny_run, taught[1], tmp_path)
-    with pytest.raises(ConfigError, match="has trained a guardian-teacher; a guardian-mini is wanted"):
+    with pytest.raises(ConfigError, match="has trained a guardian-slm; a guardian-mini is wanted"):
         weights_of(taught[0], "guardian-mini")
     with pytest.raises(ConfigError, match="the run has not come to its end"):
         teach(tmp_path, taught[1], tmp_path / "out")
