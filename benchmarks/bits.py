@@ -24,7 +24,6 @@ from guardian.train.decoder_graph import Bits, Weights
 from guardian.train.examples import read_examples
 from guardian.train.loop import predict
 from guardian.train.model import IGNORED
-from guardian.train.package_slm import with_restored
 from guardian.train.slm import SLM_CONTROLS, GuardianSlm
 from guardian.verdict import Stage
 
@@ -52,7 +51,7 @@ def main() -> None:
     reference = None
     for name, bits in CHOICES.items():
         stored = Weights.of(model, bits) if bits else None
-        changed = with_restored(stored, model) if stored else model
+        changed = stored.restored(model) if stored else model
         size = sum(tensor.nbytes for tensor in stored.tensors.values()) / 1e6 if stored else None
         logits = predict(changed, rows).double().numpy()
         reference = logits if reference is None else reference

@@ -125,29 +125,6 @@ def manifest(weights: list[str]) -> dict[str, Any]:
 
 def restored_model(model: Any) -> Any:
     """The model whose weights are those that quantisation has left of `model`'s: what the graphs compute with."""
-    import copy
-
-    import torch
-
     from guardian.train.decoder_graph import Weights
-    from guardian.train.quantise import restored
-    from guardian.train.slm import N_CONTROLS
 
-    products = {name: torch.from_numpy(restored(blocks)) for name, blocks in Weights.of(model).products.items()}
-    found = copy.deepcopy(model)
-    with torch.no_grad():
-        for n, block in enumerate(found.model.layers):
-            attention, mlp = block.self_attn, block.mlp
-            stacked = {
-                "qkv": [attention.q_proj, attention.k_proj, attention.v_proj],
-                "out": [attention.o_proj],
-                "gate_up": [mlp.gate_proj, mlp.up_proj],
-                "down": [mlp.down_proj],
-            }
-            for name, parts in stacked.items():
-                sizes = [len(part.weight) for part in parts]
-                for part, weight in zip(parts, torch.split(products[f"{n}.{name}"], sizes), strict=True):
-                    part.weight.copy_(weight)
-        found.controls_table.weight.copy_(products["vocabulary"][:N_CONTROLS])
-        found.model.embed_tokens.weight.copy_(products["vocabulary"])
-    return found
+    return Weights.of(model).restored(model)

@@ -3,7 +3,7 @@
 Every line was written for this project (Apache-2.0), none was taken from a public data set. Formats: `*.tsv` hold
 `severity<TAB>hazard<TAB>text`, `direct_*.tsv` `label<TAB>kind<TAB>text` (a line break is written \\n), `answers*.tsv`
 `severity<TAB>refusal<TAB>hazard<TAB>prompt<TAB>answer` (`||` before the first harmful sentence, where it is known), and
-so do `replies*.tsv`, safeguard replies for guardian-slm to write; `task_documents.tsv` holds
+so do `replies*.tsv`, safeguard replies for guardian-slm to write; `task_documents*.tsv` hold
 `severity<TAB>refusal<TAB>hazard<TAB>task<TAB>document<TAB>reply`; the text files hold one item a line;
 `injections*.txt` hold `goal<TAB>text`; `documents_*.txt` hold passages of many lines, parted by lines of `%%`.
 """
@@ -31,11 +31,12 @@ REQUESTS = (
 )
 DIRECT = ("direct_a.tsv", "direct_b.tsv")
 ANSWERS = ("answers.tsv", "answers_b.tsv")
-ANSWERS_WITH_ONSET = tuple(f"answers_{letter}.tsv" for letter in "cdef")  # for guardian-slm alone
+ANSWERS_WITH_ONSET = tuple(f"answers_{letter}.tsv" for letter in "cdefghij")  # for guardian-slm alone
 REPLIES = "replies.tsv"
+REPLIES_PLAIN = "replies_plain.tsv"  # in one pattern, which a small model learns
 REPLIES_FORCED = "replies_forced.tsv"
 REPLIES_TO_ATTACKS = "replies_attack.tsv"
-TASK_DOCUMENTS = "task_documents.tsv"
+TASK_DOCUMENTS = ("task_documents.tsv", "task_documents_b.tsv")
 STATEMENTS = ("statements.tsv", "statements_b.tsv")
 JAILBREAK_WRAPPERS = ("jailbreak_wrappers.txt", "jailbreak_wrappers_b.txt")
 BENIGN_WRAPPERS = ("benign_wrappers.txt", "benign_wrappers_b.txt")

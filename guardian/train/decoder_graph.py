@@ -16,6 +16,7 @@ how many tokens the cache holds with those of this run.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +24,12 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from guardian.train.model import N_LOGITS
-from guardian.train.quantise import Blocks, quantised
+from guardian.train.quantise import Blocks, quantised, restored
 from guardian.train.slm import N_CONTROLS, N_TOKEN_LOGITS, GuardianSlm
 
 Kind = Literal["score", "stream", "reply"]
@@ -106,13 +108,7 @@ class Weights:
             at = f"model.layers.{n}"
             reads = n < shape.read_layer
             width, block = (bits.read, bits.read_block) if reads else (bits.write, bits.write_block)
-            stacked = {
-                "qkv": [f"{at}.self_attn.{part}_proj.weight" for part in "qkv"],
-                "out": [f"{at}.self_attn.o_proj.weight"],
-                "gate_up": [f"{at}.mlp.gate_proj.weight", f"{at}.mlp.up_proj.weight"],
-                "down": [f"{at}.mlp.down_proj.weight"],
-            }
-            for name, parts in stacked.items():
+            for name, parts in _stacked(at).items():
                 weight = np.concatenate([state[part] for part in parts])
                 products[f"{n}.{name}"] = quantised(weight, bits=width, block=block)
             tensors[f"{n}.norm1"] = state[f"{at}.input_layernorm.weight"]
@@ -140,10 +136,36 @@ class Weights:
                     self.places[name] = (file, out.tell())
                     out.write(np.ascontiguousarray(self.tensors[name]).tobytes())
 
+    def restored(self, model: GuardianSlm) -> GuardianSlm:
+        """A copy of `model` whose weights are those that the quantised ones stand for."""
+        exact = copy.deepcopy(model)
+        state = exact.state_dict()
+        for name, blocks in self.products.items():
+            weight = torch.from_numpy(restored(blocks))
+            if name == "vocabulary":
+                state["model.embed_tokens.weight"].copy_(weight)
+                state["controls_table.weight"].copy_(weight[:N_CONTROLS])
+                continue
+            block, part = name.split(".")
+            keys = _stacked(f"model.layers.{block}")[part]
+            for key, piece in zip(keys, torch.split(weight, [len(state[key]) for key in keys]), strict=True):
+                state[key].copy_(piece)
+        return exact
+
     def _file_of(self, name: str) -> str:
         block = name.partition(".")[0]
         writes = name.startswith(("vocabulary.", "norm")) or (block.isdigit() and int(block) >= self.shape.read_layer)
         return WORDS if writes else BLOCKS
+
+
+def _stacked(at: str) -> dict[str, list[str]]:
+    """The weights of a block that stand in one product, by its name."""
+    return {
+        "qkv": [f"{at}.self_attn.{part}_proj.weight" for part in "qkv"],
+        "out": [f"{at}.self_attn.o_proj.weight"],
+        "gate_up": [f"{at}.mlp.gate_proj.weight", f"{at}.mlp.up_proj.weight"],
+        "down": [f"{at}.mlp.down_proj.weight"],
+    }
 
 
 def _rotary(model: GuardianSlm) -> tuple[Array, Array]:
@@ -152,16 +174,21 @@ def _rotary(model: GuardianSlm) -> tuple[Array, Array]:
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
-def graph(kind: Kind, weights: Weights, dtype: type[np.float32] | type[np.float16] = np.float32) -> onnx.ModelProto:
-    """One of the three graphs, computing in `dtype`; its inputs and outputs are those of the module's docstring."""
-    return _Graph(weights, np.dtype(dtype)).model(kind)
+def graph(
+    kind: Kind, weights: Weights, dtype: type[np.float32] | type[np.float16] = np.float32, *, exact: bool = False
+) -> onnx.ModelProto:
+    """One of the three graphs, computing in `dtype`; its inputs and outputs are those of the module's docstring.
+
+    A CPU does its products in int8, rounding what goes in; with `exact` in single precision, to compare it with torch.
+    """
+    return _Graph(weights, np.dtype(dtype), exact).model(kind)
 
 
 class _Graph:
     """Nodes of one graph as they are added."""
 
-    def __init__(self, weights: Weights, dtype: np.dtype[Any]) -> None:
-        self.weights, self.shape, self.dtype = weights, weights.shape, dtype
+    def __init__(self, weights: Weights, dtype: np.dtype[Any], exact: bool) -> None:
+        self.weights, self.shape, self.dtype, self.exact = weights, weights.shape, dtype, exact
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, onnx.TensorProto] = {}
 
@@ -290,7 +317,7 @@ class _Graph:
             N=blocks.outputs,
             bits=blocks.bits,
             block_size=blocks.block,
-            accuracy_level=4,  # products of int8: a GPU ignores it
+            accuracy_level=1 if self.exact else 4,  # a GPU ignores it
         )
         return f"{name}.product"
 

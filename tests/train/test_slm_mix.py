@@ -164,7 +164,7 @@ def test_a_document_is_detected_declined_and_forced() -> None:
 def test_a_measured_defence_shows_documents_in_its_task_alone(tiny_mix: Path, tmp_path: Path) -> None:
     """A second task beside it would teach what is to be seen to carry over."""
     build_slm_mix(tiny_mix, tmp_path, scale=0.02, defence="single:case", budget=15)
-    rows = [row for row in read(tmp_path)["train"] if corpus.TASK_DOCUMENTS in row.id and row.severity == UNSAFE]
+    rows = [row for row in read(tmp_path)["train"] if "/task_documents" in row.id and row.severity == UNSAFE]
     assert len({row.text for row in rows}) == 15
     assert {(KIND[row.context or ""], row.twin) for row in rows} == {("case", None)}
 
