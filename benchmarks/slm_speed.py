@@ -14,13 +14,13 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from measuring import LENGTHS, environment, milliseconds, prompt_of
 from transformers import DynamicCache
 
 from guardian import Guardian, Piece
@@ -34,8 +34,6 @@ from guardian.scoring.onnx import OnnxBackend
 from guardian.train.slm import GuardianSlm
 from guardian.verdict import Stage
 
-WORDS = "Could you please help me plan a small garden with herbs and vegetables that like the shade"
-LENGTHS = (16, 32, 128, 256)
 GROUP = 16
 STEPS = 64
 WARM = 3
@@ -113,20 +111,6 @@ class Graphs:
 Decoders = dict[str, Any]
 
 
-def prompt_of(backend: OnnxBackend, tokens: int) -> str:
-    """A plain English prompt of about `tokens` tokens in the model's vocabulary, never more."""
-    words = (WORDS.split() * 50)[: tokens * 2]
-    while len(words) > 1 and len(backend.encoder.offsets(" ".join(words))) > tokens:
-        words.pop()
-    return " ".join(words)
-
-
-def milliseconds(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    call()
-    return (time.perf_counter() - began) * 1e3
-
-
 def turns(calls: dict[str, Callable[[], float]], repeat: int) -> dict[str, list[float]]:
     """Milliseconds of every call, turn by turn."""
     found: dict[str, list[float]] = {name: [] for name in calls}
@@ -185,7 +169,7 @@ from guardian.verdict import Stage
 from pathlib import Path
 backend = OnnxBackend(Path(sys.argv[1]), device="cpu", threads=int(sys.argv[3]))
 piece = Piece("How do I bake bread?", Stage.PROMPT)
-backend.score([piece]); scored = rss()
+backend.score([piece]); scored = peak_mb()
 "".join(backend.decoder.write(piece, subject="crime", max_tokens=32))
 """,
     "torch fp32": """
@@ -195,23 +179,21 @@ from guardian.train.slm import GuardianSlm
 model = GuardianSlm.from_pretrained(sys.argv[2]).float().eval()
 with torch.inference_mode():
     ids = torch.arange(20, 40)[None]
-    model(ids, torch.ones_like(ids)); scored = rss()
+    model(ids, torch.ones_like(ids)); scored = peak_mb()
     model.vocabulary(model.write(model.read(ids)))
 """,
 }
-_RSS = """
-import resource, sys
-def rss(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024 ** 2)
-"""
 
 
 def memory(folder: Path, weights: Path, threads: int) -> dict[str, list[float]]:
     """Peak resident memory of a fresh process after a score, and after a reply as well, in MB."""
     found = {}
     for name, code in MEMORY.items():
-        script = f"{_RSS}{code}\nimport json; print(json.dumps([scored, rss()]))"
+        script = (
+            f"import sys\nfrom measuring import peak_mb\n{code}\nimport json; print(json.dumps([scored, peak_mb()]))"
+        )
         command = [sys.executable, "-c", script, str(folder), str(weights), str(threads)]
-        found[name] = json.loads(subprocess.check_output(command, text=True).splitlines()[-1])
+        found[name] = json.loads(subprocess.check_output(command, text=True, env=environment()).splitlines()[-1])
     return found
 
 

@@ -13,34 +13,15 @@ import platform
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from measuring import LENGTHS, WORDS, environment, milliseconds, prompt_of
 
 from guardian import Guardian
 from guardian.scoring.backend import Piece
 from guardian.scoring.models import load_backend
-from guardian.scoring.onnx import OnnxBackend
 from guardian.verdict import Stage
-
-WORDS = "Could you please help me plan a small garden with herbs and vegetables that like the shade"
-LENGTHS = (16, 32, 128, 256)
-
-
-def prompt_of(backend: OnnxBackend, tokens: int) -> str:
-    """A plain English prompt of exactly `tokens` tokens in the model's vocabulary."""
-    words = (WORDS.split() * 50)[: tokens * 2]
-    while len(backend.encoder.offsets(" ".join(words))) > tokens:
-        words.pop()
-    return " ".join(words)
-
-
-def milliseconds(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    call()
-    return (time.perf_counter() - began) * 1e3
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -96,15 +77,16 @@ imported = time.perf_counter()
 from guardian import Guardian
 Guardian(device="cpu").check("How do I bake bread?")
 done = time.perf_counter()
-import resource, json, sys
-rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024 ** 2)
-print(json.dumps({"import_s": imported - began, "first_verdict_s": done - began, "rss_mb": rss}))
+import json
+from measuring import peak_mb
+print(json.dumps({"import_s": imported - began, "first_verdict_s": done - began, "rss_mb": peak_mb()}))
 """
 
 
 def cold(repeat: int = 7) -> dict[str, dict[str, float]]:
     """Import, first verdict (both from inside a fresh process; the interpreter's own start apart), peak memory."""
-    runs = [json.loads(subprocess.check_output([sys.executable, "-c", COLD], text=True)) for _ in range(repeat + 1)]
+    command = [sys.executable, "-c", COLD]
+    runs = [json.loads(subprocess.check_output(command, text=True, env=environment())) for _ in range(repeat + 1)]
     return {
         key: {
             "p50": statistics.median(r[key] for r in runs[1:]),

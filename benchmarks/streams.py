@@ -20,7 +20,7 @@ from pathlib import Path
 from guardian import Guardian, Verdict
 from guardian.evaluate.benchmarks import find_file, read_jsonl
 from guardian.evaluate.metrics import wilson
-from guardian.evaluate.remembering import RememberingBackend
+from guardian.evaluate.wrapped import RememberingBackend
 from guardian.scoring.models import load_backend
 from guardian.text.holdback import HOLDBACK
 

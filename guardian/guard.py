@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,9 +18,20 @@ from guardian import messages as chat
 from guardian.conversation import Conversation, Verdicts
 from guardian.decision import floors
 from guardian.documents import read_document
-from guardian.errors import ConfigError, GuardTimeout, GuardUnavailable, InputError
+from guardian.errors import ConfigError, GuardTimeout, GuardUnavailable
 from guardian.flow import Job, judge
 from guardian.hooks import Check, Hook, checked_hooks
+from guardian.jobs import (
+    answer_job,
+    answer_jobs,
+    document_job,
+    document_jobs,
+    job_of,
+    jobs_of,
+    request_job,
+    text_of,
+    tool_call_job,
+)
 from guardian.joined import gravity
 from guardian.policy import Policy
 from guardian.record import RecorderLike, Recorders
@@ -29,7 +39,7 @@ from guardian.reply.author import Author, Reply
 from guardian.reply.templates import subject_of
 from guardian.scoring.backend import SCORES, Backend, Device, token_head
 from guardian.stream import AsyncGuardedStream, GuardedStream, OnBlock, StreamGuard, TextFeed, Work
-from guardian.taxonomy import SUBJECTS, Severity
+from guardian.taxonomy import Severity
 from guardian.text.holdback import HOLDBACK
 from guardian.token_stream import TokenReader, alarm_threshold, harm_alone
 from guardian.verdict import Action, Coverage, ModelRef, Stage, Verdict
@@ -128,19 +138,19 @@ class Guardian:
 
     def check(self, text: str, *, stage: Stage | str = Stage.PROMPT) -> Verdict:
         """Check one text."""
-        return self._run([_job(text, stage)])[0]
+        return self._run([job_of(text, stage)])[0]
 
     async def acheck(self, text: str, *, stage: Stage | str = Stage.PROMPT) -> Verdict:
         """Check one text."""
-        return (await self._arun([_job(text, stage)]))[0]
+        return (await self._arun([job_of(text, stage)]))[0]
 
     def check_many(self, texts: Iterable[str], *, stage: Stage | str = Stage.PROMPT) -> list[Verdict]:
         """Check many texts in shared batches: the verdicts of `check`, in order, in less time."""
-        return self._run(_jobs(texts, stage))
+        return self._run(jobs_of(texts, stage))
 
     async def acheck_many(self, texts: Iterable[str], *, stage: Stage | str = Stage.PROMPT) -> list[Verdict]:
         """Check many texts in shared batches: the verdicts of `acheck`, in order, in less time."""
-        return await self._arun(_jobs(texts, stage))
+        return await self._arun(jobs_of(texts, stage))
 
     def check_messages(self, messages: Sequence[Mapping[str, Any]]) -> Verdict:
         """Check a conversation before it goes to the model.
@@ -165,19 +175,19 @@ class Guardian:
 
     def check_response(self, prompt: str, response: str) -> Verdict:
         """Check a model's answer, read against the prompt it answers. Spans count in the answer."""
-        return self._run([_answer(prompt, response)])[0]
+        return self._run([answer_job(prompt, response)])[0]
 
     async def acheck_response(self, prompt: str, response: str) -> Verdict:
         """Check a model's answer, read against the prompt it answers. Spans count in the answer."""
-        return (await self._arun([_answer(prompt, response)]))[0]
+        return (await self._arun([answer_job(prompt, response)]))[0]
 
     def check_responses(self, prompt: str, responses: Sequence[str]) -> list[Verdict]:
         """Check several answers to one prompt in shared batches, as an API gives them that is asked for many."""
-        return self._run(_answers(prompt, responses))
+        return self._run(answer_jobs(prompt, responses))
 
     async def acheck_responses(self, prompt: str, responses: Sequence[str]) -> list[Verdict]:
         """Check several answers to one prompt; see `check_responses`."""
-        return await self._arun(_answers(prompt, responses))
+        return await self._arun(answer_jobs(prompt, responses))
 
     def check_document(self, document: str | Path, *, task: str | None = None) -> Verdict:
         """Check a document of any length: its text, or the path of a file (text, Markdown, HTML, PDF, DOCX).
@@ -187,33 +197,33 @@ class Guardian:
         text that `guardian.documents.read_document` makes of it. InputError names a file that cannot be read.
         """
         text = read_document(document).text if isinstance(document, Path) else document
-        return self._run([_document(text, task)])[0]
+        return self._run([document_job(text, task)])[0]
 
     async def acheck_document(self, document: str | Path, *, task: str | None = None) -> Verdict:
         """Check a document of any length, in a worker thread from the reading on; see `check_document`."""
         if isinstance(document, Path):
             path = document
             document = await self._workers.acall(lambda _: read_document(path).text, Stage.DOCUMENT, None)
-        return (await self._arun([_document(document, task)]))[0]
+        return (await self._arun([document_job(document, task)]))[0]
 
     def check_documents(self, documents: Sequence[str], *, task: str | None = None) -> list[Verdict]:
         """Check the texts of several documents for one task in shared batches, as retrieval brings them."""
-        return self._run(_documents(documents, task))
+        return self._run(document_jobs(documents, task))
 
     async def acheck_documents(self, documents: Sequence[str], *, task: str | None = None) -> list[Verdict]:
         """Check the texts of several documents for one task; see `check_documents`."""
-        return await self._arun(_documents(documents, task))
+        return await self._arun(document_jobs(documents, task))
 
     def check_tool_call(self, name: str, arguments: str | Mapping[str, Any]) -> Verdict:
         """Check a call a model wants to make, before it is made: the tool's name, and its arguments as JSON or mapping.
 
         It is read as `name(arguments)`, and there spans count.
         """
-        return self._run([_tool_call(name, arguments)])[0]
+        return self._run([tool_call_job(name, arguments)])[0]
 
     async def acheck_tool_call(self, name: str, arguments: str | Mapping[str, Any]) -> Verdict:
         """Check a call a model wants to make, before it is made; see `check_tool_call`."""
-        return (await self._arun([_tool_call(name, arguments)]))[0]
+        return (await self._arun([tool_call_job(name, arguments)]))[0]
 
     def reply(
         self,
@@ -231,10 +241,8 @@ class Guardian:
         answer the request is its prompt. `task` is what a document was to be used for. The policy's `timeout_s` counts
         for the check and for the reply, which is said by template where it would take longer.
         """
-        scope, job = self._silent(), _request(request, verdict, subject, stage, task)
-        if subject is None:
-            verdict = verdict or self._run([job], scope)[0]
-            subject = subject_of(verdict)
+        scope, job = self._silent(), request_job(request, verdict, subject, stage, task)
+        verdict, subject = self._reason(job, verdict, subject, scope)
         seconds = scope.policy.timeout_of(job.stage)
         return self._workers.call(
             partial(self._reply, job, verdict, subject, scope, _until(seconds)), job.stage, seconds
@@ -250,10 +258,8 @@ class Guardian:
         task: str | None = None,
     ) -> Reply:
         """The safeguard reply to a request; see `reply`."""
-        scope, job = self._silent(), _request(request, verdict, subject, stage, task)
-        if subject is None:
-            verdict = verdict or (await self._arun([job], scope))[0]
-            subject = subject_of(verdict)
+        scope, job = self._silent(), request_job(request, verdict, subject, stage, task)
+        verdict, subject = await self._areason(job, verdict, subject, scope)
         seconds = scope.policy.timeout_of(job.stage)
         work = partial(self._reply, job, verdict, subject, scope, _until(seconds))
         return await self._workers.acall(work, job.stage, seconds)
@@ -271,7 +277,7 @@ class Guardian:
 
         Where a later sentence is not, the reply ends before it.
         """
-        scope, job = self._silent(), _request(request, verdict, subject, stage, task)
+        scope, job = self._silent(), request_job(request, verdict, subject, stage, task)
         return self._sentences(job, verdict, subject, scope, Event())
 
     def areply_stream(
@@ -284,7 +290,7 @@ class Guardian:
         task: str | None = None,
     ) -> AsyncIterator[str]:
         """The reply of `reply` sentence by sentence; see `reply_stream`."""
-        scope, job = self._silent(), _request(request, verdict, subject, stage, task)
+        scope, job = self._silent(), request_job(request, verdict, subject, stage, task)
         return self._asentences(job, verdict, subject, scope)
 
     def stream_guard(
@@ -306,7 +312,7 @@ class Guardian:
         """
         if by not in ("auto", "windows", "tokens"):
             raise ConfigError("by", f"{by!r} is not one of: auto, windows, tokens")
-        scope, prompt = replace(self._current, answered=_first_stopped), _text(prompt, "prompt")
+        scope, prompt = replace(self._current, answered=_first_stopped), text_of(prompt, "prompt")
         replies = scope.policy.replies
         windows = WindowReader(prompt=prompt, replies=replies, holdback_chars=holdback_chars, rewrites=rewrites)
         tokens = by == "tokens" or (by == "auto" and harm_alone(scope.policy))
@@ -463,6 +469,24 @@ class Guardian:
                     scope.memory.put(job, scope.policy, verdict)
         return verdicts
 
+    def _reason(
+        self, job: Job, verdict: Verdict | None, subject: str | None, scope: _Scope
+    ) -> tuple[Verdict | None, str]:
+        """What a reply is about; the request is checked where the caller says nothing of it."""
+        if subject is not None:
+            return verdict, subject
+        verdict = verdict or self._run([job], scope)[0]
+        return verdict, subject_of(verdict)
+
+    async def _areason(
+        self, job: Job, verdict: Verdict | None, subject: str | None, scope: _Scope
+    ) -> tuple[Verdict | None, str]:
+        """What a reply is about; the request is checked where the caller says nothing of it."""
+        if subject is not None:
+            return verdict, subject
+        verdict = verdict or (await self._arun([job], scope))[0]
+        return verdict, subject_of(verdict)
+
     def _reply(
         self, job: Job, verdict: Verdict | None, subject: str, scope: _Scope, until: float | None, gone: Event
     ) -> Reply:
@@ -472,9 +496,7 @@ class Guardian:
     def _sentences(
         self, job: Job, verdict: Verdict | None, subject: str | None, scope: _Scope, gone: Event
     ) -> Iterator[str]:
-        if subject is None:
-            verdict = verdict or self._run([job], scope)[0]
-            subject = subject_of(verdict)
+        verdict, subject = self._reason(job, verdict, subject, scope)
         until = _until(scope.policy.timeout_of(job.stage))
         author = Author(scope.policy, self._loaded(), partial(_proceed, job.stage, gone), until)
         yield from author.sentences(job, subject, verdict)
@@ -483,9 +505,7 @@ class Guardian:
         self, job: Job, verdict: Verdict | None, subject: str | None, scope: _Scope
     ) -> AsyncIterator[str]:
         """Each sentence is one piece of work, so that no worker waits for whoever reads them."""
-        if subject is None:
-            verdict = verdict or (await self._arun([job], scope))[0]
-            subject = subject_of(verdict)
+        verdict, subject = await self._areason(job, verdict, subject, scope)
         gone = Event()
         sentences = self._sentences(job, verdict, subject, scope, gone)
         try:
@@ -612,72 +632,6 @@ def _recalled(job: Job, scope: _Scope) -> Verdict | None:
     if stopped is not None or scope.memory is None:
         return stopped
     return scope.memory.get(job, scope.policy)
-
-
-def _job(text: str, stage: Stage | str, what: str = "text") -> Job:
-    try:
-        return Job(_text(text, what), Stage(stage))
-    except ValueError:
-        raise ConfigError("stage", f"must be one of {', '.join(Stage)}") from None
-
-
-def _jobs(texts: Iterable[str], stage: Stage | str) -> list[Job]:
-    return [_job(text, stage, f"texts[{index}]") for index, text in enumerate(_several(texts, "texts"))]
-
-
-def _answers(prompt: str, responses: Iterable[str]) -> list[Job]:
-    return [_answer(prompt, response) for response in _several(responses, "responses")]
-
-
-def _documents(documents: Iterable[str], task: str | None) -> list[Job]:
-    return [_document(text, task) for text in _several(documents, "documents")]
-
-
-def _several(texts: Iterable[str], what: str) -> Iterable[str]:
-    """The texts themselves; one str is no list of its characters."""
-    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise InputError(f"{what} must be a list of str, not {type(texts).__name__}")
-    return texts
-
-
-def _answer(prompt: str, response: str) -> Job:
-    return Job(_text(response, "response"), Stage.RESPONSE, _text(prompt, "prompt"))
-
-
-def _request(
-    request: str, verdict: Verdict | None, subject: str | None, stage: Stage | str | None, task: str | None
-) -> Job:
-    """What is to be replied to, as the stage it was checked at; an answer is replied to as its prompt."""
-    if subject is not None and subject not in SUBJECTS:
-        raise ConfigError("subject", f"must be one of {', '.join(SUBJECTS)}")
-    if stage is None:
-        stage = Stage.PROMPT if verdict is None or verdict.stage is Stage.RESPONSE else verdict.stage
-    job = _job(request, stage, "request")
-    if job.stage is Stage.RESPONSE:
-        raise ConfigError("stage", "is that of a request; to a stopped answer give its prompt")
-    if task is not None and job.stage not in (Stage.DOCUMENT, Stage.TOOL_RESULT):
-        raise ConfigError("task", f"is for documents and results of tools, not for the {job.stage} stage")
-    return replace(job, context=None if task is None else _text(task, "task") or None)
-
-
-def _tool_call(name: str, arguments: str | Mapping[str, Any]) -> Job:
-    if isinstance(arguments, Mapping):
-        try:
-            arguments = json.dumps(arguments, ensure_ascii=False, default=str)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise InputError(f"the arguments cannot be written as JSON: {type(error).__name__}") from None
-    return Job(f"{_text(name, 'name')}({_text(arguments, 'arguments')})", Stage.TOOL_CALL)
-
-
-def _document(text: str, task: str | None) -> Job:
-    return Job(_text(text, "document"), Stage.DOCUMENT, None if task is None else _text(task, "task") or None)
-
-
-def _text(value: object, what: str) -> str:
-    if isinstance(value, str):
-        return value
-    hint = ": decode them first" if isinstance(value, bytes | bytearray | memoryview) else ""
-    raise InputError(f"{what} must be a str, not {type(value).__name__}{hint}")
 
 
 def _stage_of(jobs: Sequence[Job]) -> Stage:

@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict
 
 from guardian.errors import ConfigError
 from guardian.evaluate.benchmarks import Benchmark, Row
-from guardian.evaluate.remembering import RememberingBackend
 from guardian.evaluate.scored import Progress, Scored, pooled, score_all, silent
 from guardian.evaluate.scorers import guardian_scorer
+from guardian.evaluate.wrapped import RememberingBackend
 from guardian.guard import Guardian
 from guardian.policy import Policy
 from guardian.scoring.backend import Backend, Piece, Scores

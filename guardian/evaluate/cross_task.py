@@ -20,9 +20,9 @@ from guardian.conversation import Conversation
 from guardian.errors import ConfigError
 from guardian.evaluate.benchmarks import find_file, read_jsonl
 from guardian.evaluate.metrics import Estimate, bootstrap_mean, conformal_threshold, share_of, wilson
-from guardian.evaluate.remembering import RememberingBackend
 from guardian.evaluate.results import Part, PartTable
 from guardian.evaluate.scored import Progress, silent
+from guardian.evaluate.wrapped import RememberingBackend
 from guardian.guard import Guardian
 from guardian.train.examples import SAFE, UNSAFE
 from guardian.train.generate import TASKS as INSTRUCTIONS

@@ -8,47 +8,28 @@ is the flow as users run it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from guardian.evaluate.depth import HeadScore
+from guardian.evaluate.wrapped import WrappedBackend
 from guardian.guard import Guardian
 from guardian.policy import Policy
 from guardian.scoring.backend import SCORES, Backend, Piece, Scores
 from guardian.text.normalize import views
-from guardian.thresholds import Thresholds
-from guardian.verdict import ModelRef, Stage
+from guardian.verdict import Stage
 
 _SHINGLE = 24  # letters and digits in a row by which a window is known to hold a part of the needle
 _ZERO: Scores = dict.fromkeys(SCORES, 0.0)
 
 
-class FocusBackend:
+class FocusBackend(WrappedBackend):
     """A backend that asks another one only about pieces that share a stretch of text with `needle` (None:
     about all).
     """
 
     def __init__(self, inner: Backend) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._shingles: frozenset[str] | None = None
-
-    @property
-    def ref(self) -> ModelRef:
-        return self._inner.ref
-
-    @property
-    def thresholds(self) -> Thresholds:
-        return self._inner.thresholds
-
-    @property
-    def window_size(self) -> int:
-        return self._inner.window_size
-
-    @property
-    def window_stride(self) -> int:
-        return self._inner.window_stride
-
-    def windows(self, text: str) -> Iterator[tuple[int, int]]:
-        return self._inner.windows(text)
 
     def focus(self, needle: str | None) -> None:
         """From now on only windows that hold a part of `needle` are scored."""

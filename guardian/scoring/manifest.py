@@ -7,18 +7,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from guardian._validation import first_problem
 from guardian.errors import ModelError
+from guardian.scoring.model_file import Part, read_model_file
 from guardian.thresholds import Levels, Thresholds
 from guardian.verdict import ModelRef
 
 MANIFEST = "guardian.json"
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _plain_name(name: str) -> str:
@@ -34,12 +30,12 @@ Precision = Literal["fp32", "fp16", "int8"]
 TokenId = Annotated[int, Field(ge=0)]
 
 
-class FileEntry(_Part):
+class FileEntry(Part):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     bytes: Annotated[int, Field(ge=0)]
 
 
-class Controls(_Part):
+class Controls(Part):
     """Ids of the control tokens; user text can never produce them. The last three are a decoder's."""
 
     cls: TokenId
@@ -54,7 +50,7 @@ class Controls(_Part):
     harm: TokenId | None = None
 
 
-class Head(_Part):
+class Head(Part):
     """One head: the slice [start, stop) of the logits vector, with a label for each logit."""
 
     start: Annotated[int, Field(ge=0)]
@@ -69,14 +65,14 @@ class Head(_Part):
         return self
 
 
-class Calibration(_Part):
+class Calibration(Part):
     """Of one score: probability = sigmoid(logit / temperature + bias)."""
 
     temperature: Annotated[float, Field(gt=0.0)] = 1.0
     bias: float = 0.0
 
 
-class Window(_Part):
+class Window(Part):
     """Lengths in tokens: of a window's text, of the step between two, of a context, and of the whole input."""
 
     size: Annotated[int, Field(ge=1)]
@@ -93,7 +89,7 @@ class Window(_Part):
         return self
 
 
-class DecoderSpec(_Part):
+class DecoderSpec(Part):
     """What of a model runs with a cache: its sizes, its graphs by precision, and how the token head is read.
 
     A cache is [1, kv_heads, capacity, head_size], key and value for each of `blocks` (of `read_blocks` for a stream),
@@ -119,13 +115,13 @@ class DecoderSpec(_Part):
         return self
 
 
-class DataSource(_Part):
+class DataSource(Part):
     source: str
     licence: str
     rows: Annotated[int, Field(ge=0)]
 
 
-class Manifest(_Part):
+class Manifest(Part):
     """The manifest of one model. Unknown keys are an error, except under `notes`."""
 
     format: Literal[1] = 1
@@ -172,18 +168,7 @@ class Manifest(_Part):
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Read the manifest of a model folder. ModelError says what is wrong with it; the other files are not read."""
-        path = Path(folder) / MANIFEST
-        try:
-            raw = path.read_bytes()
-        except FileNotFoundError:
-            raise ModelError(MANIFEST, f"missing: {Path(folder).name or folder} is not a model folder") from None
-        except OSError as error:
-            raise ModelError(MANIFEST, f"cannot be read: {error.strerror}") from error
-        try:
-            return cls.model_validate_json(raw)
-        except ValidationError as error:
-            key, message = first_problem(error)
-            raise ModelError(MANIFEST, f"{key}: {message}" if key else message) from None
+        return read_model_file(cls, folder, MANIFEST, "a model folder")
 
     def verify(self, folder: str | Path, names: Iterable[str] | None = None) -> None:
         """Compare files, those named or all, with the sizes and hashes stated here. ModelError names a wrong one.

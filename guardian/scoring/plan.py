@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from guardian._validation import first_problem
 from guardian.errors import ModelError
+from guardian.scoring.model_file import Part, read_model_file
 from guardian.thresholds import STAND_IN, Thresholds
 from guardian.verdict import ModelRef, Stage
 
@@ -20,11 +20,7 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Weight = Annotated[float, Field(ge=0.0)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ModelPart(_Part):
+class ModelPart(Part):
     """One of the two models: the `ModelRef` that its manifest has."""
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
@@ -41,7 +37,7 @@ class ModelPart(_Part):
             )
 
 
-class Blend(_Part):
+class Blend(Part):
     """The score where both models were asked: sigmoid(first * logit(p1) + second * logit(p2) + bias).
 
     No weight is negative: what either model is surer of never counts for less.
@@ -52,7 +48,7 @@ class Blend(_Part):
     bias: float
 
 
-class Band(_Part):
+class Band(Part):
     """Scores of the first model, `low` to `high` with both, at which it is unsure and the second is asked."""
 
     low: Probability
@@ -72,7 +68,7 @@ class Band(_Part):
 Bands = Mapping[Head, Band]
 
 
-class CascadePlan(_Part):
+class CascadePlan(Part):
     """The manifest of a cascade. Unknown keys are an error, except under `notes`.
 
     `bands` is stage -> head -> band; a head without a band is the first model's alone. Tool calls are read as prompts
@@ -100,18 +96,7 @@ class CascadePlan(_Part):
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Read the plan of a cascade's folder; ModelError says what is wrong with it."""
-        path = Path(folder) / PLAN
-        try:
-            raw = path.read_bytes()
-        except FileNotFoundError:
-            raise ModelError(PLAN, f"missing: {Path(folder).name or folder} is no cascade") from None
-        except OSError as error:
-            raise ModelError(PLAN, f"cannot be read: {error.strerror}") from error
-        try:
-            return cls.model_validate_json(raw)
-        except ValidationError as error:
-            key, message = first_problem(error)
-            raise ModelError(PLAN, f"{key}: {message}" if key else message) from None
+        return read_model_file(cls, folder, PLAN, "a cascade")
 
     def save(self, folder: str | Path) -> None:
         """Write the plan into a folder, which is made where it is not there."""

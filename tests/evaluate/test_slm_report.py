@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,21 +12,13 @@ import pytest
 
 from guardian.evaluate.results import Part, Results
 from guardian.scoring import onnx
-from tests.evaluate.conftest import row, write
+from tests.evaluate.conftest import benchmark, row, write
 from tests.slm_folder import tiny_model, tiny_slm
-
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "slm_report.py"
 
 
 @pytest.fixture(scope="module")
 def report() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("slm_report", BENCHMARK)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return benchmark("slm_report")
 
 
 def words(n: int) -> str:

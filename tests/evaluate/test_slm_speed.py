@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,20 +10,13 @@ from typing import Any
 
 import pytest
 
+from tests.evaluate.conftest import benchmark
 from tests.slm_folder import tiny_model, tiny_slm
-
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "slm_speed.py"
 
 
 @pytest.fixture(scope="module")
 def speed() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("slm_speed", BENCHMARK)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return benchmark("slm_speed")
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +57,12 @@ def test_both_sides_are_the_same_model_and_everything_is_measured(
     ]  # fmt: skip
     assert [row[0] for row in memory.rows] == ["int8", "torch fp32"]
     assert "on 1 threads" in part.about
+
+
+def test_the_memory_of_a_fresh_process_is_its_own() -> None:
+    """Not that of the process which started it, whatever that holds."""
+    measuring = benchmark("measuring")
+    held = bytearray(b"x") * 400_000_000
+    command = [sys.executable, "-c", "from measuring import peak_mb; print(peak_mb())"]
+    found = float(subprocess.check_output(command, text=True, env=measuring.environment()))
+    assert 1 < found < len(held) / 1e6 / 2

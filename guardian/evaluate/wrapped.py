@@ -1,4 +1,4 @@
-"""A backend that scores each piece once, however often an evaluation asks."""
+"""Backends around another one, for evaluation."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from guardian.thresholds import Thresholds
 from guardian.verdict import ModelRef
 
 
-class RememberingBackend:
-    """Another backend and what it said. Its memory grows with every piece: for one evaluation, not for serving."""
+class WrappedBackend:
+    """Another backend as it is; subclasses say what they do with its scores."""
 
     def __init__(self, inner: Backend) -> None:
         self._inner = inner
-        self._known: dict[Piece, Scores] = {}
 
     @property
     def ref(self) -> ModelRef:
@@ -34,6 +33,17 @@ class RememberingBackend:
 
     def windows(self, text: str) -> Iterator[tuple[int, int]]:
         return self._inner.windows(text)
+
+    def score(self, pieces: Sequence[Piece]) -> list[Scores]:
+        return list(self._inner.score(pieces))
+
+
+class RememberingBackend(WrappedBackend):
+    """Scores each piece once, however often it is asked. Its memory grows with every piece: not for serving."""
+
+    def __init__(self, inner: Backend) -> None:
+        super().__init__(inner)
+        self._known: dict[Piece, Scores] = {}
 
     def score(self, pieces: Sequence[Piece]) -> list[Scores]:
         new = list(dict.fromkeys(piece for piece in pieces if piece not in self._known))
