@@ -7,6 +7,8 @@ and only those that could matter in the end are kept.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -190,15 +192,24 @@ class AsOutage:
 def _apply_rules(tally: Tally, readings: Sequence[View], policy: Policy, proceed: Callable[[], None]) -> None:
     """Note where custom rules find something: in the caller's own string, and in what is behind its disguises."""
     stage, text = tally.job.stage, tally.job.text[: tally.scanned]
-    source = View("source", text, None)
     for rule in policy.rules:
         if not rule.at(stage):
             continue
-        ranges: list[tuple[int, int]] = []
-        for view in (source, *(view for view in readings if view.text != text)):
+        proceed()
+        plain = sorted(rule.ranges(text, stage))
+        found = list(plain)
+        for view in (view for view in readings if view.text != text):
             proceed()
-            ranges += [view.source_span(start, end) for start, end in rule.ranges(view.text, stage)]
-        tally.custom[rule.finding] = merge_spans(ranges)
+            behind = Counter(view.source_span(start, end) for start, end in rule.ranges(view.text, stage))
+            found += [wide for wide, count in behind.items() if count > _within(plain, *wide)]
+        tally.custom[rule.finding] = merge_spans(found)
+
+
+def _within(ranges: Sequence[tuple[int, int]], low: int, high: int) -> int:
+    """How many of the sorted ranges lie within [low, high): what is plain to see there needs no wider range, which a
+    disguise has, as only whole words are known to be disguised."""
+    inside = ranges[bisect_left(ranges, (low, low)) : bisect_left(ranges, (high, high))]
+    return sum(end <= high for _, end in inside)
 
 
 def _request(tally: Tally, part: Part) -> tuple[tuple[Tally, Part], tuple[Piece, ...]]:

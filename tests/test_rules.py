@@ -213,6 +213,19 @@ def test_a_rule_reads_what_is_not_even_a_word() -> None:
     assert guard(rules=[{"name": "hidden", "pattern": "\u200b{3}"}]).check("\u200b\u200b\u200b").blocked
 
 
+@pytest.mark.parametrize(("text", "span"), [("éééW0Wééé", (3, 6)), ("ééé W0Wééé", (4, 7)), ("W0W éééwówééé", (0, 3))])
+def test_what_is_plain_to_see_is_cut_out_alone(text: str, span: tuple[int, int]) -> None:
+    """Though the word around it is read without its accents too."""
+    verdict = guard(rules=[{"name": "word", "pattern": "W0W"}]).check(text)
+    assert [(span.start, span.end) for span in verdict.spans] == [span]
+
+
+def test_what_is_disguised_beside_what_is_plain_is_cut_out_too() -> None:
+    text = "éééW0WéééẂ0Ẃééé"
+    verdict = guard(rules=[{"name": "word", "pattern": "W0W"}]).check(text)
+    assert [(span.start, span.end) for span in verdict.spans] == [(3, len(text))]
+
+
 @pytest.mark.parametrize(
     "disguised", ["m\u200ba\u200bg\u200bi\u200bc", "\uff4d\uff41\uff47\uff49\uff43", "b3BlbiB0aGUgbWFnaWMgZG9vciBub3c="]
 )

@@ -24,7 +24,7 @@ _COMMON = {
 }
 _WORDS = {language: frozenset(words.split()) for language, words in _COMMON.items()}
 _SHARED = frozenset.union(*(a & b for a, b in combinations(_WORDS.values(), 2)))
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"(?<![\w|])[^\W\d_]+(?![\w|])")  # no part of a name such as im_start
 _LEAST = 3
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI", "BENGALI", "THAI", "HANGUL", "CJK")
 _KANA = ("HIRAGANA", "KATAKANA")
