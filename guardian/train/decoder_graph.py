@@ -4,8 +4,9 @@
     stream   input_ids [1, tokens], past.* , length         -> token_logits [1, tokens, 16], present.*
     reply    input_ids [1, tokens], past.* , length         -> next [1], logits [1, vocabulary], present.*
 
-An exported decoder is a thousand small operators. Here each block is six: quantised products (MatMulNBits), attention
-with rotary positions and cache (GroupQueryAttention), fused norms: what onnxruntime runs fastest on a CPU and on a GPU.
+An exported decoder is a thousand small operators. Here each block is ten: four quantised products (MatMulNBits),
+attention with rotary positions and cache (GroupQueryAttention), two fused norms, and the three of the gate: what
+onnxruntime runs fastest on a CPU and on a GPU.
 The half-precision graphs are the same nodes over the same file, with other types in between.
 
 The weights lie in two files, each small enough for a repository: what reads (`blocks.bin`), the vocabulary and what
@@ -76,11 +77,12 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """How products are stored: bits a value, values a block. The blocks that the heads stand on lose too much with four
-    bits (docs/slm.md), and with eight a CPU reads a prompt faster; a reply is written well with four."""
+    """How products are stored: bits a value, and values a block at most: the next power of two that divides the inputs.
+    The blocks that the heads stand on lose too much with four bits (docs/slm.md), and with eight a CPU reads a prompt
+    faster, most so in wide blocks; a reply is written well with four."""
 
     read: int = 8
-    read_block: int = 64
+    read_block: int = 256
     write: int = 4
     write_block: int = 32
     vocabulary: int = 4
@@ -110,11 +112,12 @@ class Weights:
             width, block = (bits.read, bits.read_block) if reads else (bits.write, bits.write_block)
             for name, parts in _stacked(at).items():
                 weight = np.concatenate([state[part] for part in parts])
-                products[f"{n}.{name}"] = quantised(weight, bits=width, block=block)
+                products[f"{n}.{name}"] = quantised(weight, bits=width, block=widest(weight.shape[1], block))
             tensors[f"{n}.norm1"] = state[f"{at}.input_layernorm.weight"]
             tensors[f"{n}.norm2"] = state[f"{at}.post_attention_layernorm.weight"]
         table = np.concatenate([state["controls_table.weight"], state["model.embed_tokens.weight"][N_CONTROLS:]])
-        products["vocabulary"] = quantised(table, bits=bits.vocabulary, block=bits.vocabulary_block, symmetric=True)
+        block = widest(shape.width, bits.vocabulary_block)
+        products["vocabulary"] = quantised(table, bits=bits.vocabulary, block=block, symmetric=True)
         tensors["norm"] = state["model.norm.weight"]
         tensors["head_norm"] = state["head_norm.weight"]
         for name in ("heads", "token_heads"):
@@ -156,6 +159,11 @@ class Weights:
         block = name.partition(".")[0]
         writes = name.startswith(("vocabulary.", "norm")) or (block.isdigit() and int(block) >= self.shape.read_layer)
         return WORDS if writes else BLOCKS
+
+
+def widest(inputs: int, most: int) -> int:
+    """The largest power of two that divides `inputs` and is at most `most`, itself one."""
+    return min(most, inputs & -inputs)
 
 
 def _stacked(at: str) -> dict[str, list[str]]:
@@ -245,7 +253,7 @@ class _Graph:
             [table, "input_ids", scales],
             "embedded",
             bits=bits.vocabulary,
-            block_size=bits.vocabulary_block,
+            block_size=self.weights.products["vocabulary"].block,
             gather_axis=0,
             quantize_axis=1,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from guardian.train.decoder_graph import WEIGHTS, Bits, Weights, graph
+from guardian.train.decoder_graph import WEIGHTS, Bits, Kind, Weights, graph, widest
 from guardian.train.quantise import restored
 from guardian.train.slm import N_CONTROLS, GuardianSlm
 from tests.slm_folder import BLOCKS, HEADS, KV_HEADS, READ_BLOCKS, WIDTH, tiny_model
@@ -145,6 +146,30 @@ def test_products_that_read_have_more_bits_than_those_that_write() -> None:
     bits = Bits()
     products = Weights.of(tiny_model(), bits).products
     for n in range(BLOCKS):
-        wanted = (bits.read, bits.read_block) if n < READ_BLOCKS else (bits.write, bits.write_block)
-        assert (products[f"{n}.qkv"].bits, products[f"{n}.qkv"].block) == wanted
+        width, most = (bits.read, bits.read_block) if n < READ_BLOCKS else (bits.write, bits.write_block)
+        for name in ("qkv", "out", "gate_up", "down"):
+            product = products[f"{n}.{name}"]
+            assert (product.bits, product.block) == (width, widest(product.inputs, most))
     assert products["vocabulary"].zeros is None  # the lookup of embeddings reads no zeros
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_block_is_ten_nodes(tmp_path: Path, kind: Kind) -> None:
+    weights = Weights.of(tiny_model())
+    weights.write(tmp_path)
+    nodes = Counter(node.op_type for node in graph(kind, weights).graph.node if node.name.startswith("1."))
+    casts = nodes.pop("Cast", 0)  # of weights: folded when the graph is loaded
+    assert nodes == {
+        "MatMulNBits": 4,
+        "GroupQueryAttention": 1,
+        "SkipSimplifiedLayerNormalization": 2,
+        "Split": 1,
+        "QuickGelu": 1,
+        "Mul": 1,
+    }
+    assert casts == 4  # the scales of the products
+
+
+def test_blocks_are_as_wide_as_the_inputs_allow() -> None:
+    assert [widest(inputs, 256) for inputs in (576, 1536, 2048, 96)] == [64, 256, 256, 32]
+    assert widest(1536, 32) == 32

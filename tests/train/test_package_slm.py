@@ -34,7 +34,7 @@ pytestmark = pytest.mark.train
 RECIPE = Recipe(
     epochs=0.05, batch_tokens=2048, head_rate=1e-2, window=64, stride=48, context=16, longest=96, evaluate_every=1000
 )
-BITS = Bits(read_block=64)
+BITS = Bits()
 
 
 @pytest.fixture(scope="module")
