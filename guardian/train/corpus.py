@@ -31,12 +31,11 @@ REQUESTS = (
 )
 DIRECT = ("direct_a.tsv", "direct_b.tsv")
 ANSWERS = ("answers.tsv", "answers_b.tsv")
-ANSWERS_WITH_ONSET = tuple(f"answers_{letter}.tsv" for letter in "cdefghij")  # for guardian-slm alone
-REPLIES = "replies.tsv"
-REPLIES_PLAIN = "replies_plain.tsv"  # in one pattern, which a small model learns
-REPLIES_FORCED = "replies_forced.tsv"
-REPLIES_TO_ATTACKS = "replies_attack.tsv"
-TASK_DOCUMENTS = ("task_documents.tsv", "task_documents_b.tsv")
+ANSWERS_WITH_ONSET = tuple(f"answers_{letter}.tsv" for letter in "cdefghijklmno")  # for guardian-slm alone
+REPLIES = ("replies_plain.tsv", "replies_plain_b.tsv", "replies_plain_attack.tsv")  # in one pattern: it can be learnt
+REPLIES_FORCED = "replies_plain_forced.tsv"  # the same to honest requests
+REPLIES_FREE = "replies.tsv"  # as a person would write them: too varied for 135M, but the checks must accept them
+TASK_DOCUMENTS = ("task_documents.tsv", "task_documents_b.tsv", "task_documents_c.tsv")
 STATEMENTS = ("statements.tsv", "statements_b.tsv")
 JAILBREAK_WRAPPERS = ("jailbreak_wrappers.txt", "jailbreak_wrappers_b.txt")
 BENIGN_WRAPPERS = ("benign_wrappers.txt", "benign_wrappers_b.txt")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -24,8 +24,10 @@ from guardian.train.batches import Encoded, batches, collate, encode_examples
 from guardian.train.examples import read_examples
 from guardian.train.lora import adapt, merge
 from guardian.train.model import LOSS_WEIGHTS, head_slices, total_loss
+from guardian.train.slm import GuardianSlm
 from guardian.train.teacher import lesson
 
+Part = Literal["all", "read", "write"]
 AVERAGE_EVERY = 5  # steps between two updates of the weight average; each costs a pass over all weights
 
 
@@ -47,6 +49,7 @@ class Recipe:
     longest: int = 0  # rows of more tokens are left out; 0: none is
     lora: int = 0  # rank of adapters beside a frozen backbone; 0: all weights are trained
     lessons: bool = False  # only what a teacher learns from: `guardian.train.teacher.lesson`
+    part: Part = "all"  # of guardian-slm: "read" detects and leaves replies out, "write" learns replies alone
     seed: int = 13
     save_every: int = 100
     evaluate_every: int = 400
@@ -91,6 +94,8 @@ def train(
     encoder = prepare_tokenizer(base, out, model.controls, recipe)
     data = _load(mix / "train.jsonl", encoder, out / "train.cache.pt", progress, recipe.lessons)
     held_out = _load(mix / "calibration.jsonl", encoder, out / "calibration.cache.pt", progress, recipe.lessons)
+    if recipe.part != "all":
+        data = _only(recipe.part, model, data)
     if recipe.longest:
         data = [item for item in data if len(item.ids) <= recipe.longest]
         held_out = [item for item in held_out if len(item.ids) <= recipe.longest]
@@ -103,6 +108,18 @@ def train(
     run.save_weights()
     plot_curves(out)
     return out / "weights"
+
+
+def _only(part: Part, model: Classifier, data: list[Encoded]) -> list[Encoded]:
+    """The rows that a part of guardian-slm learns from. Where it is to write, the blocks and heads that read are
+    frozen: what it detects stays the same, to the bit."""
+    if part not in get_args(Part):
+        raise ConfigError("part", f"must be one of {', '.join(get_args(Part))}")
+    if not isinstance(model, GuardianSlm):
+        raise ConfigError("part", "only guardian-slm has parts: guardian-mini writes nothing")
+    if part == "write":
+        model.freeze_reading()
+    return [item for item in data if bool(item.reply_from) == (part == "write")]
 
 
 def prepare_tokenizer(base: Path, out: Path, controls: Controls, recipe: Recipe) -> Encoder:
@@ -217,7 +234,7 @@ class _Run:
         self.schedule.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.state.step += 1
-        if self.state.step % AVERAGE_EVERY == 0:
+        if self.state.step % AVERAGE_EVERY == 0 or self.state.step == len(self.plan):
             self._average()
         self.state.tokens += int(mask.sum())
         return {name: float(part.detach()) for name, part in parts.items()}

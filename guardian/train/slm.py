@@ -159,6 +159,14 @@ class GuardianSlm(LlamaPreTrainedModel):
             states = block(states, attention_mask=None, position_ids=positions, position_embeddings=rotary)
         return states
 
+    def freeze_reading(self) -> None:
+        """Leave only the blocks that write to be trained: the heads and all that they read stay as they are."""
+        writing = [*self.model.layers[self.read_layer :].parameters(), *self.model.norm.parameters()]
+        kept = {id(parameter) for parameter in writing}
+        for parameter in self.parameters():
+            if id(parameter) not in kept:
+                parameter.requires_grad_(False)
+
     @torch.no_grad()
     def give_meanings(self, ids_of: dict[str, list[int]]) -> None:
         """Start the rows of control tokens: the base's own, and where it has none the mean of the words in `ids_of`."""

@@ -81,6 +81,7 @@ CAPS = {
 TURNS = 900
 LONGEST = 800  # characters of an answer
 TWINS = 0.3  # share of documents that come under a second task as well
+UNFORCED = 3  # one in so many replies is learnt without its subject as well
 SOURCE = "guardian_slm"
 
 
@@ -115,10 +116,10 @@ def build_slm_mix(
     splits = {split: [row for row in by_hand if _split(row) == split] for split in SPLITS}
     for split in SPLITS[1:]:
         splits[split] = [*read_examples(mix / f"{split}.jsonl"), *splits[split]]
-    held_out = {_subject(row) for split in SPLITS[1:] for row in splits[split]}
+    held_out = {about(row) for split in SPLITS[1:] for row in splits[split]}
     progress("drawing rows")
     drawn = _drawn(_originals(read_examples(mix / "train.jsonl")), rng, scale)
-    learnt = [row for row in (*drawn, *splits["train"]) if _subject(row) not in held_out]
+    learnt = [row for row in (*drawn, *splits["train"]) if about(row) not in held_out]
     answers = [row for row in learnt if row.stage is Stage.RESPONSE and row.lang == "en"]
     rows = [*learnt, *turns(answers, int(TURNS * scale), rng)]
     alone = {row.id for row in splits["train"]} if defence != "own" else set()  # what carries over is to be seen
@@ -138,14 +139,14 @@ def build_slm_mix(
     return dict(counts)
 
 
-def _subject(row: Example) -> str:
+def about(row: Example) -> str:
     """What a row is about: answers to one prompt stay together, and so do documents and their harmless twins."""
     asked = row.context if row.stage is Stage.RESPONSE else None
     return fingerprint(row.group or asked or row.text)
 
 
 def _split(row: Example) -> str:
-    return split_of(f"group/{_subject(row)[:200]}")
+    return split_of(f"group/{about(row)[:200]}")
 
 
 def _originals(rows: Iterable[Example]) -> Iterator[Example]:
@@ -225,13 +226,20 @@ def _sentences(text: str, rng: random.Random) -> str:
 
 
 def _replies() -> Iterator[Example]:
-    """Safeguard replies, as they are asked for and forced with their subject; on honest requests only forced."""
-    for name in (corpus.REPLIES, corpus.REPLIES_PLAIN, corpus.REPLIES_TO_ATTACKS):
-        for row in corpus.replies(name):
-            yield row
-            yield replace(row, id=f"{row.id}/forced", subject=(row.hazards or ("harm",))[0])
+    """Safeguard replies. They are asked for with their subject, so they are learnt so; some without. On honest requests
+    only with it."""
+    for name in corpus.REPLIES:
+        for number, row in enumerate(corpus.replies(name)):
+            yield from _asked(row, number)
     for row in corpus.replies(corpus.REPLIES_FORCED):
         yield replace(row, subject=(row.hazards or ("harm",))[0])
+
+
+def _asked(row: Example, number: int) -> Iterator[Example]:
+    """A reply that is forced with its subject, and every third time one that is not."""
+    yield replace(row, id=f"{row.id}/forced", subject=(row.hazards or ("harm",))[0])
+    if number % UNFORCED == 0:
+        yield replace(row, id=f"{row.id}/reply")
 
 
 def documents(defence: str = "own", budget: int | None = None, seed: int = 13) -> list[Example]:
@@ -246,11 +254,8 @@ def documents(defence: str = "own", budget: int | None = None, seed: int = 13) -
     random.Random(seed).shuffle(learnt)
     kept = [] if defence == "none" else _in_tasks(learnt[:budget], defence)
     found = [row for row in rows if row.severity == SAFE]
-    for row in (*kept, *(row for row in harmful if _split(row) != "train")):
-        found.append(replace(row, reply=None))
-        found.append(replace(row, id=f"{row.id}/reply"))
-        subject = (row.hazards or ("harm",))[0]
-        found.append(replace(row, id=f"{row.id}/forced", subject=subject))
+    for number, row in enumerate((*kept, *(row for row in harmful if _split(row) != "train"))):
+        found += [replace(row, reply=None), *_asked(row, number)]
     return found
 
 

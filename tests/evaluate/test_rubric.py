@@ -7,7 +7,7 @@ import pytest
 from guardian.evaluate.rubric import MOST, Criterion, Fail, score
 from guardian.reply.templates import TEMPLATES
 from guardian.taxonomy import Hazard
-from guardian.train.corpus import REPLIES, replies
+from guardian.train.corpus import REPLIES, REPLIES_FREE, replies
 from tests.reply.replies import GOOD, IDENTITIES, LAYOUTS, REQUEST
 
 POOR = "No."
@@ -111,7 +111,7 @@ def test_padding_earns_nothing() -> None:
 
 
 def test_the_reply_to_another_request_is_less_specific() -> None:
-    rows = replies(REPLIES)[::20]
+    rows = replies(REPLIES_FREE)[::20]
 
     def mean(shift: int) -> float:
         pairs = zip(rows, [*rows[shift:], *rows[:shift]], strict=True)
@@ -121,8 +121,9 @@ def test_the_reply_to_another_request_is_less_specific() -> None:
     assert mean(0) > mean(len(rows) // 2) + 0.5
 
 
-def test_replies_written_by_hand_are_good() -> None:
-    rows = replies(REPLIES)
+@pytest.mark.parametrize("name", [*REPLIES, REPLIES_FREE])
+def test_replies_written_by_hand_are_good(name: str) -> None:
+    rows = replies(name)
     found = [score(row.text, row.reply or "", subject=(row.hazards or ("harm",))[0]) for row in rows]
     assert sum(one.total for one in found) / len(rows) > 10
     assert sum(bool(one.fails) for one in found) <= 0.002 * len(rows)

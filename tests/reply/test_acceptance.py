@@ -10,7 +10,7 @@ from guardian.reply.acceptance import LONGEST_COPY, Flaw, bare, content_words, c
 from guardian.reply.sentences import plain, sentences, whole
 from guardian.reply.templates import PLAIN, TEMPLATES
 from guardian.taxonomy import ATTACKS, HARM, HAZARDS, SUBJECTS, Attack, Hazard
-from guardian.train.corpus import REPLIES, REPLIES_FORCED, replies
+from guardian.train.corpus import REPLIES, REPLIES_FORCED, REPLIES_FREE, replies
 from tests.reply.replies import GOOD, IDENTITIES, LAYOUTS, REQUEST
 
 BAD = {
@@ -207,7 +207,7 @@ def test_our_own_templates_would_be_accepted(subject: str) -> None:
 
 def test_replies_written_by_hand_are_accepted() -> None:
     """What the model is taught to write must not be what is refused: 3 of 100 at most are."""
-    for name in (REPLIES, REPLIES_FORCED):
+    for name in (*REPLIES, REPLIES_FORCED, REPLIES_FREE):
         rows = replies(name)
         refused = [r for r in rows if flaw_of(plain(r.reply or ""), r.text, subject=(r.hazards or (HARM,))[0])]
         assert len(refused) <= 0.03 * len(rows), [r.reply for r in refused[:5]]

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardian.errors import ConfigError, InputError
-from guardian.taxonomy import HAZARDS
+from guardian.taxonomy import ATTACKS, HAZARDS
 from guardian.train import corpus, generate, markup
 from guardian.train.dedupe import drop_conflicts, fingerprint, near_duplicate_groups
 from guardian.train.examples import CONTROVERSIAL, SAFE, UNSAFE, Example, read_examples, write_examples
@@ -179,13 +179,13 @@ def test_examples_round_trip_and_bad_lines_are_named(tmp_path: Path) -> None:
 
 
 def test_safeguard_replies_decline_briefly_and_name_no_contact() -> None:
-    rows = corpus.answers(corpus.REPLIES)
-    assert len(rows) > 1800
+    rows = [row for name in (*corpus.REPLIES, corpus.REPLIES_FREE) for row in corpus.answers(name)]
+    assert len(rows) > 5000
     assert len({row.text for row in rows}) == len(rows)
     assert {row.response_severity for row in rows} == {SAFE}
     assert all(row.refusal for row in rows)
-    asked_of = Counter(line.split("\t")[2] for line in corpus.lines(corpus.REPLIES))
-    assert set(asked_of) == {hazard.value for hazard in HAZARDS}
+    asked_of = Counter(line.split("\t")[2] for line in corpus.all_lines(corpus.REPLIES))
+    assert set(asked_of) == {subject.value for subject in (*HAZARDS, *ATTACKS)}
     assert min(asked_of.values()) > 100
     contact = re.compile(r"[0-9@]|https?:|www\.|\b(?:guidelines|language model|system prompt|reported you)\b", re.I)
     assert [row.text for row in rows if contact.search(row.text)] == []

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from guardian.errors import ConfigError
 from guardian.scoring.backend import Piece
 from guardian.scoring.encode import Encoder
 from guardian.train.bases import load_start
@@ -145,6 +146,41 @@ def test_curves_are_drawn_of_either_models_log(tmp_path: Path) -> None:
         pictures.append(plot_curves(tmp_path).read_bytes())
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
     assert pictures[0] != pictures[1]
+
+
+# ---- parts
+
+
+def test_what_writes_is_learnt_without_a_trace_on_what_detects(base: Path, mix: Path, tmp_path: Path) -> None:
+    weights = train(base, mix, tmp_path, replace(RECIPE, part="write"), device="cpu")
+    before, after = (load_file(folder / "model.safetensors") for folder in (base, weights))
+    moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    writing = {name for name in before if name.startswith(("model.layers.2.", "model.norm."))}
+    assert moved == writing
+    assert json.loads((weights / "training.json").read_text())["examples"] == sum(row.reply is not None for row in ROWS)
+
+
+def test_what_detects_is_learnt_without_replies(base: Path, mix: Path, tmp_path: Path) -> None:
+    weights = train(base, mix, tmp_path, replace(RECIPE, part="read"), device="cpu")
+    before, after = (load_file(folder / "model.safetensors") for folder in (base, weights))
+    moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert {"heads.weight", "token_heads.weight", "model.layers.0.mlp.up_proj.weight"} <= moved
+    assert not any(name.startswith(("model.layers.2.", "model.norm.")) for name in moved)
+    assert json.loads((weights / "training.json").read_text())["examples"] == sum(row.reply is None for row in ROWS)
+
+
+def test_adapters_of_what_writes_are_those_of_its_blocks(base: Path, mix: Path, tmp_path: Path) -> None:
+    weights = train(base, mix, tmp_path, replace(RECIPE, part="write", lora=4), device="cpu")
+    before, after = (load_file(folder / "model.safetensors") for folder in (base, weights))
+    moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert moved
+    assert all(name.startswith("model.layers.2.") and name.endswith("_proj.weight") for name in moved)
+
+
+def test_a_part_that_is_none_is_named(base: Path, mix: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="part: must be one of all, read, write"):
+        train(base, mix, tmp_path, replace(RECIPE, part="listen"), device="cpu")  # type: ignore[arg-type]
+    assert not (tmp_path / "checkpoint.pt").exists()
 
 
 # ---- learning by heart
