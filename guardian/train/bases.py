@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from guardian.errors import ConfigError, GuardianError, MissingExtra, ModelError
-from guardian.scoring.encode import guard_tokenizer_json
+from guardian.scoring.encode import Encoder, guard_tokenizer_json
 from guardian.scoring.manifest import Manifest
 from guardian.train.model import GuardianMini, GuardianMiniConfig
 from guardian.train.slm import FIRST_MEANINGS, GuardianSlm, GuardianSlmConfig, byte_level_json
@@ -64,6 +64,12 @@ def tokenizer_json(folder: Path) -> str:
         return guard_tokenizer_json(original) if kind == "encoder" else original
 
 
+def trained_from(base: Path) -> str:
+    """The type of model that a run from `base` trains. ConfigError where nothing could be trained from it."""
+    decoder = _kind(base) in {"gguf", GuardianSlmConfig.model_type}
+    return GuardianSlmConfig.model_type if decoder else GuardianMiniConfig.model_type
+
+
 def trained_in(run: Path) -> str:
     """The type of model whose weights a finished run holds. ConfigError where there are none."""
     folder = run / "weights"
@@ -77,6 +83,21 @@ def weights_of(run: Path, model_type: str) -> Path:
     if (found := trained_in(run)) != model_type:
         raise ConfigError("run", f"{run} has trained a {found}; a {model_type} is wanted here")
     return run / "weights"
+
+
+def load_run(
+    run: Path, model_type: str, device: torch.device | None = None
+) -> tuple[Classifier, Encoder, dict[str, Any]]:
+    """The model of a finished run on `device` (default: the CPU), the encoder of its rows, and its recipe.
+
+    Raises as `weights_of` and `load_start` do.
+    """
+    weights = weights_of(run, model_type)
+    model = load_start(weights).eval()  # type: ignore[no-untyped-call]
+    torch.nn.Module.to(model, device)  # transformers' own `to` is untyped
+    recipe = json.loads((weights / "training.json").read_text(encoding="utf-8"))["recipe"]
+    encoder = Encoder.load(run / "tokenizer.json", model.controls, window=recipe["window"], context=recipe["context"])
+    return model, encoder, recipe
 
 
 @contextmanager

@@ -31,7 +31,7 @@ REQUESTS = (
 )
 DIRECT = ("direct_a.tsv", "direct_b.tsv")
 ANSWERS = ("answers.tsv", "answers_b.tsv")
-ANSWERS_WITH_ONSET = tuple(f"answers_{letter}.tsv" for letter in "cdefghijklmno")  # for guardian-slm alone
+ANSWERS_WITH_ONSET = tuple(f"answers_{letter}.tsv" for letter in "cdefghijklmnopqrs")  # for guardian-slm alone
 REPLIES = ("replies_plain.tsv", "replies_plain_b.tsv", "replies_plain_attack.tsv")  # in one pattern: it can be learnt
 REPLIES_FORCED = "replies_plain_forced.tsv"  # the same to honest requests
 REPLIES_FREE = "replies.tsv"  # as a person would write them: too varied for 135M, but the checks must accept them

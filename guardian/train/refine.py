@@ -17,16 +17,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from guardian.scoring.calibration import sigmoid
 from guardian.scoring.encode import Encoder
 from guardian.train import corpus, generate
-from guardian.train.bases import weights_of
+from guardian.train.bases import Classifier, load_run
 from guardian.train.batches import encode_examples
 from guardian.train.examples import CONTROVERSIAL, SAFE, UNSAFE, Example, read_examples, write_examples
 from guardian.train.loop import predict
-from guardian.train.model import MINI_CONTROLS, GuardianMini, GuardianMiniConfig, head_slices
+from guardian.train.model import GuardianMiniConfig, head_slices
 from guardian.train.sources import hash_share
 from guardian.verdict import Stage
 
@@ -87,9 +88,11 @@ class Scores:
     jailbreak: NDArray[np.float32]
 
 
-def score(model: GuardianMini, encoder: Encoder, examples: Sequence[Example]) -> Scores:
-    """Uncalibrated probabilities of every example."""
-    return scores_of(predict(model, encode_examples(encoder, examples)).numpy())
+def score(
+    model: Classifier, encoder: Encoder, examples: Sequence[Example], *, device: torch.device | None = None
+) -> Scores:
+    """Uncalibrated probabilities of every example. `device` is where the model is, by default the CPU."""
+    return scores_of(predict(model, encode_examples(encoder, examples), device=device).numpy())
 
 
 def scores_of(logits: NDArray[np.float32]) -> Scores:
@@ -108,7 +111,8 @@ def cross_annotate(
     examples: Sequence[Example], scores: Scores, *, low: float = 0.08, high: float = 0.92
 ) -> tuple[list[Example], Counter[str]]:
     """Relabel rows the model firmly contradicts: controversial, or unknown for generated documents (the cut may have
-    left the harm out). Returns the rows and what was done, by source."""
+    left the harm out). In an answer that is controversial no place is marked any more. Returns the rows, those that
+    stay as they were being the same objects, and what was done, by source."""
     done: Counter[str] = Counter()
     found: list[Example] = []
     for example, p, q in zip(examples, scores.harm.tolist(), scores.response_harm.tolist(), strict=True):
@@ -117,7 +121,7 @@ def cross_annotate(
             made = example.source == generate.SOURCE
             new = replace(example, severity=None if made else CONTROVERSIAL)
         if (example.response_severity == UNSAFE and q < low) or (example.response_severity == SAFE and q > high):
-            new = replace(example, response_severity=CONTROVERSIAL)
+            new = replace(new, response_severity=CONTROVERSIAL, onset=None)
         if new is not example:
             done[example.source] += 1
         found.append(new)
@@ -137,7 +141,7 @@ def easy(examples: Sequence[Example], scores: Scores) -> list[bool]:
 _TARGET = {SAFE: 0.0, CONTROVERSIAL: 0.5, UNSAFE: 1.0}
 
 
-def feared_words(model: GuardianMini, encoder: Encoder, count: int = 600) -> dict[str, list[str]]:
+def feared_words(model: Classifier, encoder: Encoder, count: int = 600) -> dict[str, list[str]]:
     """Whole words of the vocabulary that score highest alone, per score (MOF, step 1)."""
     vocabulary = json.loads(encoder.to_json())["model"]["vocab"]
     words = [word for word in vocabulary if re.fullmatch(r"[a-z]{3,}", word)]
@@ -180,7 +184,7 @@ def mined(hosts: Sequence[str], words: Sequence[str], count: int, rng: random.Ra
 
 
 def hard_windows(
-    model: GuardianMini, encoder: Encoder, hosts: Sequence[str], count: int, rng: random.Random, *, drawn: int = 16_000
+    model: Classifier, encoder: Encoder, hosts: Sequence[str], count: int, rng: random.Random, *, drawn: int = 16_000
 ) -> list[Example]:
     """The benign document windows, of `drawn`, that score highest for harm or injection: at most `count`, over 0.1."""
     none = generate.Needles((), (), ())
@@ -197,7 +201,7 @@ def _rehearsed(example: Example, seed: int) -> bool:
     return hash_share(f"{seed}/second/{example.id}") < REHEARSED.get(name, 1.0)
 
 
-def _doubtful(example: Example) -> bool:
+def doubtful(example: Example) -> bool:
     """Whether a firm contradiction would mean more about the label than about the model."""
     if example.source in TRUSTED or example.lang != "en":
         return False
@@ -220,22 +224,19 @@ def refine(
 
     Only the train split changes: calibration and test keep their labels and rows.
     """
-    weights = weights_of(run, GuardianMiniConfig.model_type)
-    model: GuardianMini = GuardianMini.from_pretrained(weights, attn_implementation="sdpa").eval()
-    recipe = json.loads((weights / "training.json").read_text(encoding="utf-8"))["recipe"]
-    encoder = Encoder.load(run / "tokenizer.json", MINI_CONTROLS, window=recipe["window"], context=recipe["context"])
+    model, encoder, _ = load_run(run, GuardianMiniConfig.model_type)
     examples = [e for e in read_examples(mix / "train.jsonl") if _rehearsed(e, seed)]
-    doubtful = [e for e in examples if _doubtful(e)]
-    progress(f"scoring {len(doubtful)} of {len(examples)} rows")
-    scores = score(model, encoder, doubtful)
-    rows, done = cross_annotate(doubtful, scores)
-    known = easy(doubtful, scores)
+    asked = [e for e in examples if doubtful(e)]
+    progress(f"scoring {len(asked)} of {len(examples)} rows")
+    scores = score(model, encoder, asked)
+    rows, done = cross_annotate(asked, scores)
+    known = easy(asked, scores)
     rows = [
         row
         for row, easily in zip(rows, known, strict=True)
         if not easily or hash_share(f"{seed}/easy/{row.id}") < EASY_SHARE
     ]
-    rows += [e for e in examples if not _doubtful(e)]
+    rows += [e for e in examples if not doubtful(e)]
     progress("looking for feared words")
     feared = feared_words(model, encoder)
     rng = random.Random(seed)

@@ -12,10 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from guardian.errors import ConfigError
-from guardian.scoring.encode import Encoder
 from guardian.train.examples import SAFE, UNSAFE, Example, read_examples, write_examples
 from guardian.train.slm import GuardianSlmConfig
 from guardian.verdict import Stage
@@ -40,20 +37,16 @@ def teach(
     Only the train split is taught. Noisy copies of a row get the opinion on the first of them. ConfigError names a run
     without a teacher and a mixture that is not whole.
     """
-    from guardian.train.bases import load_start, weights_of
+    from guardian.train.bases import load_run
     from guardian.train.batches import encode_examples
     from guardian.train.loop import device_of, predict
     from guardian.train.refine import KEPT, scores_of
 
-    weights = weights_of(run, GuardianSlmConfig.model_type)
     for name in ("train.jsonl", *KEPT):
         if not (mix / name).is_file():
             raise ConfigError("mix", f"{mix / name} is missing: `guardian train mix` writes it")
     where = device_of(device)
-    model = load_start(weights).eval()  # type: ignore[no-untyped-call]
-    torch.nn.Module.to(model, where)  # transformers' own `to` is untyped
-    recipe = json.loads((weights / "training.json").read_text(encoding="utf-8"))["recipe"]
-    encoder = Encoder.load(run / "tokenizer.json", model.controls, window=recipe["window"], context=recipe["context"])
+    model, encoder, recipe = load_run(run, GuardianSlmConfig.model_type, where)
     rows = list(read_examples(mix / "train.jsonl"))
     firsts = list({_stem(row): row for row in reversed(rows) if teachable(row)}.values())
     encoded = encode_examples(encoder, firsts)

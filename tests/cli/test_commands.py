@@ -7,6 +7,8 @@ import hashlib
 import inspect
 import json
 import sys
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -278,6 +280,41 @@ def test_train_slm_mix_hands_on_what_was_given(invoke: Invoke, tmp_path: Path, m
     assert result.stdout == "prompt/x: 1,000 rows\nresponse/x: 2 rows\n"
 
 
+def test_train_annotate_hands_on_what_was_given(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Any] = []
+
+    @dataclass(frozen=True)
+    class Recipe:
+        epochs: float = 1.0
+        rate: float = 0.5
+        seed: int = 13
+
+    def annotate(*arguments: Any, progress: Any, **options: Any) -> Counter[str]:
+        progress("half a")
+        calls.append((arguments, options))
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return Counter(x=2, y=1000)
+
+    _fake(monkeypatch, "guardian.train.annotate", RECIPE=Recipe(), annotate=annotate)
+    monkeypatch.setattr(train_command, "smollm2_folder", lambda: tmp_path / "decoder")
+    (tmp_path / "decoder").mkdir()
+    folders = ("train", "annotate", "--mix", tmp_path, "--out", "o", "--base")
+    result = invoke(*folders, tmp_path, "--epochs", "0.5", "--high", 0.9)
+    assert result.exit_code == 0, result.stderr
+    assert "min] half a" in result.stderr
+    assert result.stdout == "y: 1,000 answers relabelled\nx: 2 answers relabelled\n"
+    result = invoke(*folders, "smollm2", "--seed", 3)
+    assert result.exit_code == 130
+    assert "the same command goes on" in result.stderr
+    assert calls == [
+        ((tmp_path, tmp_path, Path("o"), Recipe(epochs=0.5)), {"low": 0.08, "high": 0.9, "device": "auto"}),
+        ((tmp_path / "decoder", tmp_path, Path("o"), Recipe(seed=3)), {"low": 0.08, "high": 0.92, "device": "auto"}),
+    ]
+
+
 def test_train_run_interrupted_says_how_to_go_on(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,7 +327,7 @@ def test_train_run_interrupted_says_how_to_go_on(
     assert "the same command goes on" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "refine", "teach", "export", "mix", "slm-mix"])
+@pytest.mark.parametrize("command", ["run", "refine", "teach", "export", "mix", "slm-mix", "annotate"])
 def test_training_without_its_packages_is_told(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
@@ -300,7 +337,7 @@ def test_training_without_its_packages_is_told(
     folders = ["--mix", tmp_path] if command != "mix" else []
     folders += ["--data", tmp_path] if command in ("mix", "export") else []
     folders += ["--run", tmp_path] if command in ("refine", "teach", "export") else []
-    folders += ["--base", tmp_path] if command == "run" else []
+    folders += ["--base", tmp_path] if command in ("run", "annotate") else []
     result = invoke("train", command, *folders, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert 'pip install "slm-guardian[train]"' in result.stderr
@@ -314,6 +351,7 @@ def test_training_without_its_packages_is_told(
         (["run", "--base", ".", "--mix", "nosuch", "--out", "o"], "mix: nosuch is not a folder"),
         (["export", "--run", "nosuch", "--mix", ".", "--data", ".", "--out", "o"], "run: nosuch is not a folder"),
         (["slm-mix", "--mix", "nosuch", "--out", "o"], "mix: nosuch is not a folder"),
+        (["annotate", "--base", ".", "--mix", "nosuch", "--out", "o"], "mix: nosuch is not a folder"),
         (["run", "--base", "nosuch", "--mix", ".", "--out", "o"], "base: nosuch is not a folder"),
     ],
 )
