@@ -178,7 +178,7 @@ model: $(TEST)/.installed
 	$(TRAIN) interpolate --run $(RUN)/second --towards $(RUN)/third --share 0.6 --out $(RUN)/between
 	$(TRAIN) export --run $(RUN)/between --mix $(RUN)/again --out models/guardian-mini --reproduce 'GUARDIAN_DATA=data/ make model'
 
-# The teacher goes on as guardian-slm, then the cascade of both is fitted: two hours more on 2 cores, after `make model`.
+# The teacher goes on as guardian-slm, then the cascade of both is fitted: four hours more on 2 cores, after `make model`.
 # With --lora 16 in the training run only adapters are trained; on a GPU the same commands take minutes.
 slm: $(TEST)/.installed
 	@test -n "$(GUARDIAN_DATA)" || { echo "GUARDIAN_DATA is not set: it names the folder of the training files"; exit 1; } >&2

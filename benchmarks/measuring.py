@@ -19,9 +19,9 @@ LENGTHS = (16, 32, 128, 256)
 
 
 def prompt_of(backend: OnnxBackend, tokens: int) -> str:
-    """A plain English prompt of exactly `tokens` tokens in the model's vocabulary."""
+    """A plain English prompt of `tokens` tokens in the model's vocabulary, never more but for a single word."""
     words = (WORDS.split() * 50)[: tokens * 2]
-    while len(backend.encoder.offsets(" ".join(words))) > tokens:
+    while len(words) > 1 and len(backend.encoder.offsets(" ".join(words))) > tokens:
         words.pop()
     return " ".join(words)
 

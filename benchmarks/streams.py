@@ -20,8 +20,8 @@ from pathlib import Path
 from guardian import Guardian, Verdict
 from guardian.evaluate.benchmarks import find_file, read_jsonl
 from guardian.evaluate.metrics import wilson
-from guardian.evaluate.wrapped import RememberingBackend
 from guardian.scoring.models import load_backend
+from guardian.scoring.wrapped import RememberingBackend
 from guardian.text.holdback import HOLDBACK
 
 FILES = ("beavertails_test.jsonl.gz", "saferlhf_test.jsonl.gz")

@@ -7,7 +7,7 @@ and only those that could matter in the end are kept.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -196,20 +196,32 @@ def _apply_rules(tally: Tally, readings: Sequence[View], policy: Policy, proceed
         if not rule.at(stage):
             continue
         proceed()
-        plain = sorted(rule.ranges(text, stage))
+        plain = list(rule.ranges(text, stage))
         found = list(plain)
         for view in (view for view in readings if view.text != text):
             proceed()
-            behind = Counter(view.source_span(start, end) for start, end in rule.ranges(view.text, stage))
-            found += [wide for wide, count in behind.items() if count > _within(plain, *wide)]
+            found += _disguised(text, plain, view, rule.ranges(view.text, stage))
         tally.custom[rule.finding] = merge_spans(found)
 
 
-def _within(ranges: Sequence[tuple[int, int]], low: int, high: int) -> int:
-    """How many of the sorted ranges lie within [low, high): what is plain to see there needs no wider range, which a
-    disguise has, as only whole words are known to be disguised."""
-    inside = ranges[bisect_left(ranges, (low, low)) : bisect_left(ranges, (high, high))]
-    return sum(end <= high for _, end in inside)
+def _disguised(
+    text: str, plain: Iterable[tuple[int, int]], view: View, ranges: Iterable[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Ranges of `text` that hold what was found in a view, but for those where all of it is plain to see as well.
+
+    A view knows its place only by stretches, of whole words that look disguised: so what touches is counted together.
+    """
+    found = [(view.source_span(start, end), view.text[start:end]) for start, end in ranges]
+    stretches = merge_spans(span for span, _ in found)
+    starts = [start for start, _ in stretches]
+    hidden = [Counter[str]() for _ in stretches]
+    for (start, _), words in found:
+        hidden[bisect_right(starts, start) - 1][words] += 1
+    for start, end in plain:
+        index = bisect_right(starts, start) - 1
+        if index >= 0 and end <= stretches[index][1]:
+            hidden[index][text[start:end]] -= 1
+    return [stretch for stretch, left in zip(stretches, hidden, strict=True) if any(n > 0 for n in left.values())]
 
 
 def _request(tally: Tally, part: Part) -> tuple[tuple[Tally, Part], tuple[Piece, ...]]:

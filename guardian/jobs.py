@@ -14,6 +14,7 @@ from guardian.verdict import Stage, Verdict
 
 
 def job_of(text: str, stage: Stage | str, what: str = "text") -> Job:
+    """One text to check; `what` is its name in errors. InputError for what is no text, ConfigError for no stage."""
     try:
         return Job(text_of(text, what), Stage(stage))
     except ValueError:
@@ -21,14 +22,17 @@ def job_of(text: str, stage: Stage | str, what: str = "text") -> Job:
 
 
 def jobs_of(texts: Iterable[str], stage: Stage | str) -> list[Job]:
+    """Several texts to check. InputError names the one that is none."""
     return [job_of(text, stage, f"texts[{index}]") for index, text in enumerate(_several(texts, "texts"))]
 
 
 def answer_jobs(prompt: str, responses: Iterable[str]) -> list[Job]:
+    """Several answers to one prompt. InputError for what is no text."""
     return [answer_job(prompt, response) for response in _several(responses, "responses")]
 
 
 def document_jobs(documents: Iterable[str], task: str | None) -> list[Job]:
+    """Several documents for one task. InputError for what is no text."""
     return [document_job(text, task) for text in _several(documents, "documents")]
 
 
@@ -40,13 +44,17 @@ def _several(texts: Iterable[str], what: str) -> Iterable[str]:
 
 
 def answer_job(prompt: str, response: str) -> Job:
+    """An answer, read against its prompt. InputError for what is no text."""
     return Job(text_of(response, "response"), Stage.RESPONSE, text_of(prompt, "prompt"))
 
 
 def request_job(
     request: str, verdict: Verdict | None, subject: str | None, stage: Stage | str | None, task: str | None
 ) -> Job:
-    """What is to be replied to, as the stage it was checked at; an answer is replied to as its prompt."""
+    """What is to be replied to, as the stage it was checked at; an answer is replied to as its prompt.
+
+    InputError for what is no text; ConfigError for a subject, stage or task that does not fit.
+    """
     if subject is not None and subject not in SUBJECTS:
         raise ConfigError("subject", f"must be one of {', '.join(SUBJECTS)}")
     if stage is None:
@@ -60,6 +68,7 @@ def request_job(
 
 
 def tool_call_job(name: str, arguments: str | Mapping[str, Any]) -> Job:
+    """A call of a tool as `name(arguments)`. InputError for what is no text and cannot be written as JSON."""
     if isinstance(arguments, Mapping):
         try:
             arguments = json.dumps(arguments, ensure_ascii=False, default=str)
@@ -69,10 +78,12 @@ def tool_call_job(name: str, arguments: str | Mapping[str, Any]) -> Job:
 
 
 def document_job(text: str, task: str | None) -> Job:
+    """A document, read against what it is for. InputError for what is no text."""
     return Job(text_of(text, "document"), Stage.DOCUMENT, None if task is None else text_of(task, "task") or None)
 
 
 def text_of(value: object, what: str) -> str:
+    """The value, if it is a str; else InputError calls it `what`."""
     if isinstance(value, str):
         return value
     hint = ": decode them first" if isinstance(value, bytes | bytearray | memoryview) else ""

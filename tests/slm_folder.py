@@ -40,6 +40,13 @@ def tiny_model(seed: int = 0) -> Any:
     return GuardianSlm(config).eval()  # type: ignore[no-untyped-call]
 
 
+def tiny_weights(folder: Path) -> Path:
+    """`folder` as the weights of a run, of a decoder that has learnt nothing yet."""
+    tiny_model().save_pretrained(folder)
+    tiny_tokenizer().save(str(folder / "tokenizer.json"))
+    return folder
+
+
 def tiny_tokenizer() -> Any:
     """A byte-level BPE of a few hundred tokens over SmolLM2's pre-tokenizer, after ten reserved tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers

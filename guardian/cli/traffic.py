@@ -6,7 +6,7 @@ import gzip
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from guardian.errors import GuardUnavailable, InputError
 from guardian.evaluate.metrics import Estimate, wilson
 from guardian.flow import Job, judge
 from guardian.policy import Policy
-from guardian.scoring.backend import Backend, Piece, Scores
-from guardian.thresholds import Thresholds
-from guardian.verdict import Action, ModelRef, Stage, Verdict
+from guardian.scoring.backend import Backend
+from guardian.scoring.wrapped import RememberingBackend
+from guardian.verdict import Action, Stage, Verdict
 
 BATCH_ROWS = 64
 BATCH_CHARS = 1 << 18
@@ -156,7 +156,7 @@ def replay(rows: Iterable[Row | Failure], policies: Sequence[Policy], backend: B
     """Judge all rows under one policy, or under two with the scores made once. `name` stands in failures."""
     result = Replay(tuple(Counts() for _ in policies))
     for batch in _batches(rows, result.failures):
-        once = _Once(backend)
+        once = RememberingBackend(backend)
         for row, verdicts in _judged(batch, policies, once):
             if isinstance(verdicts, str):
                 result.failures.append(Failure(f"{name}:{row.line}: {verdicts}"))
@@ -194,36 +194,3 @@ def _judged(
             yield from _judged([row], policies, backend)
         return
     yield from zip(batch, zip(*by_policy, strict=True), strict=True)
-
-
-class _Once:
-    """A backend that scores every piece once, for the policies that are held against the same texts."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self._known: dict[Piece, Scores] = {}
-
-    @property
-    def ref(self) -> ModelRef:
-        return self._backend.ref
-
-    @property
-    def thresholds(self) -> Thresholds:
-        return self._backend.thresholds
-
-    @property
-    def window_size(self) -> int:
-        return self._backend.window_size
-
-    @property
-    def window_stride(self) -> int:
-        return self._backend.window_stride
-
-    def windows(self, text: str) -> Iterator[tuple[int, int]]:
-        return self._backend.windows(text)
-
-    def score(self, pieces: Sequence[Piece]) -> Sequence[Mapping[str, float]]:
-        new = [piece for piece in pieces if piece not in self._known]
-        if new:
-            self._known.update(zip(new, self._backend.score(new), strict=True))
-        return [self._known[piece] for piece in pieces]

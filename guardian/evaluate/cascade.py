@@ -20,12 +20,12 @@ from guardian.errors import ConfigError
 from guardian.evaluate.benchmarks import Benchmark, Row
 from guardian.evaluate.scored import Progress, Scored, pooled, score_all, silent
 from guardian.evaluate.scorers import guardian_scorer
-from guardian.evaluate.wrapped import RememberingBackend
 from guardian.guard import Guardian
 from guardian.policy import Policy
 from guardian.scoring.backend import Backend, Piece, Scores
 from guardian.scoring.cascade import CascadeBackend, logit, sigmoid
 from guardian.scoring.plan import Band, Blend, CascadePlan, Head
+from guardian.scoring.wrapped import RememberingBackend
 from guardian.verdict import ModelRef, Stage
 
 NONE, CHOSEN, ALL = 0.0, 1.0, 2.0

@@ -22,8 +22,8 @@ from guardian.evaluate.benchmarks import find_file, read_jsonl
 from guardian.evaluate.metrics import Estimate, bootstrap_mean, conformal_threshold, share_of, wilson
 from guardian.evaluate.results import Part, PartTable
 from guardian.evaluate.scored import Progress, silent
-from guardian.evaluate.wrapped import RememberingBackend
 from guardian.guard import Guardian
+from guardian.scoring.wrapped import RememberingBackend
 from guardian.train.examples import SAFE, UNSAFE
 from guardian.train.generate import TASKS as INSTRUCTIONS
 from guardian.verdict import Action, Verdict

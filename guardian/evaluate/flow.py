@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from guardian.evaluate.depth import HeadScore
-from guardian.evaluate.wrapped import WrappedBackend
 from guardian.guard import Guardian
 from guardian.policy import Policy
 from guardian.scoring.backend import SCORES, Backend, Piece, Scores
+from guardian.scoring.wrapped import WrappedBackend
 from guardian.text.normalize import views
 from guardian.verdict import Stage
 

@@ -79,7 +79,7 @@ class Shape:
 class Bits:
     """How products are stored: bits a value, and values a block at most: the next power of two that divides the inputs.
     The blocks that the heads stand on lose too much with four bits (docs/slm.md), and with eight a CPU reads a prompt
-    faster, most so in wide blocks; a reply is written well with four."""
+    faster, in wide blocks a little more so; a reply is written well with four."""
 
     read: int = 8
     read_block: int = 256

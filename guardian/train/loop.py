@@ -9,7 +9,7 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -91,11 +91,12 @@ def train(
     model = load_start(base)
     if recipe.lora:
         progress(f"{adapt(model.backbone, recipe.lora)} adapters of rank {recipe.lora}")
+    _choose(recipe.part, model)
     encoder = prepare_tokenizer(base, out, model.controls, recipe)
     data = _load(mix / "train.jsonl", encoder, out / "train.cache.pt", progress, recipe.lessons)
     held_out = _load(mix / "calibration.jsonl", encoder, out / "calibration.cache.pt", progress, recipe.lessons)
     if recipe.part != "all":
-        data = _only(recipe.part, model, data)
+        data = [item for item in data if bool(item.reply_from) == (recipe.part == "write")]
     if recipe.longest:
         data = [item for item in data if len(item.ids) <= recipe.longest]
         held_out = [item for item in held_out if len(item.ids) <= recipe.longest]
@@ -105,21 +106,28 @@ def train(
     torch.nn.Module.to(model, where)  # transformers' own `to` is untyped
     run = _Run(model, data, held_out, recipe, out, where, progress, mix=fingerprint(mix / "train.jsonl", encoder))
     run.go()
-    run.save_weights()
+    run.save_weights(before=_history(base))
     plot_curves(out)
     return out / "weights"
 
 
-def _only(part: Part, model: Classifier, data: list[Encoded]) -> list[Encoded]:
-    """The rows that a part of guardian-slm learns from. Where it is to write, the blocks and heads that read are
-    frozen: what it detects stays the same, to the bit."""
+def _choose(part: Part, model: Classifier) -> None:
+    """Where a model is only to write, freeze what reads: what it detects stays the same, to the bit."""
     if part not in get_args(Part):
         raise ConfigError("part", f"must be one of {', '.join(get_args(Part))}")
-    if not isinstance(model, GuardianSlm):
+    if part != "all" and not isinstance(model, GuardianSlm):
         raise ConfigError("part", "only guardian-slm has parts: guardian-mini writes nothing")
-    if part == "write":
+    if part == "write" and isinstance(model, GuardianSlm):
         model.freeze_reading()
-    return [item for item in data if bool(item.reply_from) == (part == "write")]
+
+
+def _history(base: Path) -> Mapping[str, Any] | None:
+    """What the run that `base` are the weights of says of itself; None where it comes from no run."""
+    path = base / "training.json"
+    if not path.is_file():
+        return None
+    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def prepare_tokenizer(base: Path, out: Path, controls: Controls, recipe: Recipe) -> Encoder:
@@ -313,14 +321,19 @@ class _Run:
             torch.cuda.set_rng_state(body["rng_cuda"], self.device)
         self.progress(f"going on from step {self.state.step} of {len(self.plan)}")
 
-    def save_weights(self) -> None:
-        """The averaged weights, the configuration and the recipe, in `out`/weights."""
+    def save_weights(self, *, before: Mapping[str, Any] | None) -> None:
+        """The averaged weights, the configuration, the recipe and those of the runs `before`, in `out`/weights."""
         folder = self.out / "weights"
         self.model.load_state_dict(self.average)
         merge(self.model.backbone)
         self.model.save_pretrained(folder)
         shutil.copy(self.out / "tokenizer.json", folder / "tokenizer.json")  # so that a run can start from it
-        summary = {"recipe": asdict(self.recipe), "state": asdict(self.state), "examples": len(self.data)}
+        summary = {
+            "recipe": asdict(self.recipe),
+            "state": asdict(self.state),
+            "examples": len(self.data),
+            "before": before,
+        }
         (folder / "training.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
 
 

@@ -101,7 +101,7 @@ def package_slm(
         "parity": {"logits": round(parity(stored, model, out, encoded["test"][:60]), 5)},
         "gate": gate(model, encoded["test"], logits["test"], progress),
         "ece": ece(logits["test"], encoded["test"], scalings),
-        "recipe": training["recipe"],
+        "training": training,
     }
     progress("token head")
     body["decoder"] |= token_head(out, split["calibration"], progress)

@@ -31,10 +31,10 @@ class Blocks:
 def quantised(weight: NDArray[np.float32], *, bits: int, block: int, symmetric: bool = False) -> Blocks:
     """The weight in blocks of `block` inputs with `bits` (4 or 8) bits a value.
 
-    ValueError where the inputs are no multiple of the block.
+    ValueError where the inputs are no multiple of the block, or it is under 16, which no kernel reads.
     """
     outputs, inputs = weight.shape
-    if inputs % block or bits not in (4, 8):
+    if inputs % block or block < 16 or bits not in (4, 8):
         raise ValueError(f"{inputs} inputs in blocks of {block} with {bits} bits: not supported")
     cut = weight.reshape(outputs, inputs // block, block)
     low, high = np.minimum(cut.min(2), 0.0), np.maximum(cut.max(2), 0.0)

@@ -47,3 +47,9 @@ def test_where_it_cannot_be_told_nothing_is_said() -> None:
     assert same_language("c29tZSBiYXNlNjQ=", SAID["en"])
     assert not same_language("van thief recipe", "Помоги мне украсть")
     assert same_language("😀 123", "Помоги мне украсть")
+
+
+def test_names_of_tokens_are_no_words() -> None:
+    text = "<|im_end|> <|im_start|>system <|im_end|> <|im_start|>user"
+    assert language(text) is None
+    assert same_language(f"{text} {SAID['en']}", SAID["en"])

@@ -231,7 +231,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     return iter([ids])
 
 
-@pytest.mark.parametrize("subject", [None, "weapons"])
+@pytest.mark.parametrize("subject", [None, "violence"])
 def test_a_reply_is_what_torch_decodes(
     backend: OnnxBackend, decoder: Decoder, written: Iterator[list[int]], subject: str | None
 ) -> None:
@@ -244,7 +244,7 @@ def test_a_reply_is_what_torch_decodes(
     with torch.no_grad():
         logits = model.vocabulary(model.write(model.read(torch.tensor([[*prefix, *ids]]))))[0, len(prefix) - 1 : -1]
     lost = logits.max(-1).values - logits[torch.arange(len(ids)), torch.tensor(ids)]
-    assert len(ids) >= 5
+    assert len(ids) >= 10
     assert (lost == 0).float().mean() > 0.8
     assert lost.max() < 0.6  # where two are nearly as likely, the last digits decide
     assert text.startswith(backend.encoder.text(ids).rstrip("\ufffd").replace("\ufffd", ""))

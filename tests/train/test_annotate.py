@@ -17,7 +17,7 @@ from guardian.train.examples import CONTROVERSIAL, SAFE, UNSAFE, Example, read_e
 from guardian.train.loop import Recipe, _Run
 from guardian.train.slm_mix import about
 from guardian.verdict import Stage
-from tests.slm_folder import WORDS, tiny_model, tiny_tokenizer
+from tests.slm_folder import WORDS, tiny_weights
 
 pytestmark = pytest.mark.train
 
@@ -62,11 +62,7 @@ def planted() -> list[Example]:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of a run, of a decoder that has learnt nothing yet."""
-    folder = tmp_path_factory.mktemp("slm-base")
-    tiny_model().save_pretrained(folder)
-    tiny_tokenizer().save(str(folder / "tokenizer.json"))
-    return folder
+    return tiny_weights(tmp_path_factory.mktemp("slm-base"))
 
 
 def write_mix(folder: Path, rows: Sequence[Example]) -> Path:

@@ -27,7 +27,7 @@ from guardian.train.package import ordinary
 from guardian.train.slm import GuardianSlm
 from guardian.train.slm_mix import build_slm_mix
 from guardian.verdict import Stage
-from tests.slm_folder import tiny_model, tiny_tokenizer
+from tests.slm_folder import tiny_model, tiny_weights
 
 pytestmark = pytest.mark.train
 
@@ -52,9 +52,7 @@ def mix(tiny_mix: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(mix: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base, out = tmp_path_factory.mktemp("slm-base"), tmp_path_factory.mktemp("slm-run")
-    tiny_model().save_pretrained(base)
-    tiny_tokenizer().save(str(base / "tokenizer.json"))
+    base, out = tiny_weights(tmp_path_factory.mktemp("slm-base")), tmp_path_factory.mktemp("slm-run")
     train(base, mix, out, RECIPE, device="cpu")
     return out
 

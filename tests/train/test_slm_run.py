@@ -20,7 +20,7 @@ from guardian.train.examples import SAFE, UNSAFE, Example, write_examples
 from guardian.train.loop import Recipe, _generators, _Run, plot_curves, predict, train
 from guardian.train.slm import SLM_CONTROLS, GuardianSlm
 from guardian.verdict import Stage
-from tests.slm_folder import tiny_model, tiny_tokenizer
+from tests.slm_folder import tiny_model, tiny_tokenizer, tiny_weights
 
 pytestmark = pytest.mark.train
 
@@ -48,11 +48,7 @@ RECIPE = Recipe(
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of a run, of a decoder that has learnt nothing yet."""
-    folder = tmp_path_factory.mktemp("slm-base")
-    tiny_model().save_pretrained(folder)
-    tiny_tokenizer().save(str(folder / "tokenizer.json"))
-    return folder
+    return tiny_weights(tmp_path_factory.mktemp("slm-base"))
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +148,7 @@ def test_curves_are_drawn_of_either_models_log(tmp_path: Path) -> None:
 
 
 def test_what_writes_is_learnt_without_a_trace_on_what_detects(base: Path, mix: Path, tmp_path: Path) -> None:
-    weights = train(base, mix, tmp_path, replace(RECIPE, part="write"), device="cpu")
+    weights = train(base, mix, tmp_path / "write", replace(RECIPE, part="write"), device="cpu")
     before, after = (load_file(folder / "model.safetensors") for folder in (base, weights))
     moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
     writing = {name for name in before if name.startswith(("model.layers.2.", "model.norm."))}
@@ -181,6 +177,14 @@ def test_a_part_that_is_none_is_named(base: Path, mix: Path, tmp_path: Path) -> 
     with pytest.raises(ConfigError, match="part: must be one of all, read, write"):
         train(base, mix, tmp_path, replace(RECIPE, part="listen"), device="cpu")  # type: ignore[arg-type]
     assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_weights_say_what_all_the_runs_were_that_they_come_from(base: Path, mix: Path, tmp_path: Path) -> None:
+    reads = train(base, mix, tmp_path / "reads", replace(RECIPE, part="read", epochs=0.5), device="cpu")
+    writes = train(reads, mix, tmp_path / "writes", replace(RECIPE, part="write"), device="cpu")
+    told = json.loads((writes / "training.json").read_text())
+    assert (told["recipe"]["part"], told["before"]["recipe"]["part"]) == ("write", "read")
+    assert told["before"]["before"] is None
 
 
 # ---- learning by heart

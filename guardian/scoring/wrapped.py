@@ -1,4 +1,4 @@
-"""Backends around another one, for evaluation."""
+"""Backends around another one, where the same texts are scored again: evaluation, and policies side by side."""
 
 from __future__ import annotations
 
