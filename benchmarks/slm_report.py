@@ -10,18 +10,22 @@
     transfer     what carries over between tasks, of models trained with one defence
                  each: --defence none=RUN single:summarise=RUN mixed=RUN ...             -> transfer.json
     report       report.md and report.html of whatever parts are there, with the targets
+    figures      the targets, and what was measured, into README.md, docs/slm.md and the model card
 
-Without names: all but transfer. `slm_speed.py --out DIR` adds speed.json, and any other saved `Part` in the folder
-comes into the report too. `--limit` cuts every set, drawn by hash.
+Without names: all but transfer and figures. `slm_speed.py --out DIR` adds speed.json, and any other saved `Part` in the
+folder comes into the report too. `--limit` cuts every set, drawn by hash.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+
+from figures import ROOT, shown
 
 from guardian import Guardian, Piece
 from guardian.errors import ConfigError
@@ -188,6 +192,31 @@ def report(given: argparse.Namespace) -> None:
         print(f"{target.title}: wanted {target.wanted}, measured {target.measured.value}, {held}")
 
 
+PAGES = (ROOT / "README.md", ROOT / "docs" / "slm.md")
+HEAD = "| guardian-slm | wanted | measured | |\n| --- | --- | --- | --- |\n"
+IN_CARD, BEHIND = "## Against its targets\n\n", "## How to make it again\n"
+
+
+def figures(given: argparse.Namespace) -> None:
+    """Rewrite the tables that begin with HEAD, and the section of the model card. KeyError names a page without one."""
+    held = {True: "", False: "falls short", None: "not measured"}
+    table = HEAD + "".join(
+        f"| {target.title} | {target.wanted} | {shown(target.measured)} | {held[target.held]} |\n"
+        for target in Results.load(given.out / "results.json").targets
+    )
+    for page in PAGES:
+        replace(page, re.escape(HEAD) + r"(\|.*\n)*", table)
+    card = f"({re.escape(IN_CARD)}(\\|.*\\n)*\\n)?{BEHIND}"
+    replace(find_model(given.slm) / "README.md", card, f"{IN_CARD}{table}\n{BEHIND}")
+
+
+def replace(page: Path, pattern: str, by: str) -> None:
+    text, found = re.subn(pattern, lambda _: by, page.read_text(encoding="utf-8"))
+    if found != 1:
+        raise KeyError(f"{page}: {found} places for guardian-slm's figures, one expected")
+    page.write_text(text, encoding="utf-8")
+
+
 PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "benchmarks": benchmarks,
     "documents": documents,
@@ -196,6 +225,7 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "replies": replies,
     "transfer": transfer,
     "report": report,
+    "figures": figures,
 }
 
 
@@ -224,7 +254,7 @@ def main() -> None:
         setattr(given, name, getattr(given, name) or None)
     if unknown := [part for part in given.parts if part not in PARTS]:
         parser.error(f"no part {unknown[0]!r}; there are {', '.join(PARTS)}")
-    for part in given.parts or [part for part in PARTS if part != "transfer"]:
+    for part in given.parts or [part for part in PARTS if part not in {"transfer", "figures"}]:
         PARTS[part](given)
 
 

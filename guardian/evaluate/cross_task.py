@@ -92,7 +92,7 @@ def _kind(row: Mapping[str, Any]) -> str | None:
     if row.get("stage") != "document" or row.get("severity") not in (SAFE, UNSAFE):
         return None
     identity, source = str(row.get("id")), row.get("source")
-    written = "/task_documents.tsv/" in identity
+    written = "/task_documents" in identity
     if row["severity"] == UNSAFE:
         return "written" if written else "passage"
     if written:

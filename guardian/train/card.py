@@ -53,7 +53,7 @@ Benchmarks of the model that guardian ships are in docs/evaluation.md of its rep
 ```
 {reproduce}
 ```
-
+{_runs(notes)}
 ## Training data
 
 Rows of the mixture by source, before `refine` left out part of what the model knew; `guardian_generated` is made from
@@ -108,6 +108,27 @@ def _teacher(notes: Mapping[str, Any]) -> str:
         return ""
     rows, teacher = notes["taught"]["rows"], notes["taught"]["teacher"]
     return f"- Beside the labels it learnt the opinion of a teacher on {rows:,} rows: {teacher}, fine-tuned.\n"
+
+
+_PARTS = {"all": "all", "read": "detection", "write": "replies"}
+
+
+def _runs(notes: Mapping[str, Any]) -> str:
+    """The runs that these weights come from, first to last; empty where the manifest tells of none."""
+    run, rows = notes.get("training"), []
+    while run:
+        recipe, state = run["recipe"], run["state"]
+        what = "prompts (lessons)" if recipe.get("lessons") else _PARTS[recipe.get("part", "all")]
+        adapters = f", adapters of rank {recipe['lora']}" if recipe.get("lora") else ""
+        rows.append(
+            f"| {what}{adapters} | {run['examples']:,} | {recipe['epochs']:g} | {recipe['rate']:g} | "
+            f"{state['tokens']:,} | {state['seconds'] / 60:.0f} |"
+        )
+        run = run.get("before")
+    if not rows:
+        return ""
+    head = "| learnt | rows | passes | rate | tokens | minutes |\n| --- | --- | --- | --- | --- | --- |"
+    return "\n".join(("\nThe runs that these weights come from, first to last:\n", head, *reversed(rows), ""))
 
 
 def _budgets(manifest: Manifest) -> str:

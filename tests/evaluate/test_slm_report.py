@@ -126,6 +126,25 @@ def test_parts_one_by_one_make_one_report(
     text = (out / "report.md").read_text()
     assert "## Streamed answers" in text
     assert "Documents under tasks: our held-out split" in text
+    pages = tuple(tmp_path / name for name in ("README.md", "slm.md"))
+    for page in pages:
+        page.write_text(f"Before.\n\n{report.HEAD}| Old | 1 | 2 | |\n\nAfter.\n")
+    monkeypatch.setattr(report, "PAGES", pages)
+    card = tmp_path / "slm" / "README.md"
+    card.write_text("# Card\n\n## How to make it again\n\nSo.\n")
+    run(report, monkeypatch, [*options, "figures"])
+    run(report, monkeypatch, [*options, "figures"])  # the second time in the place of the first
+    told = pages[0].read_text()
+    assert told == pages[1].read_text()
+    assert told.startswith(f"Before.\n\n{report.HEAD}| guardian-slm against mini, mean F1 or recall gained")
+    assert told.endswith("|\n\nAfter.\n")
+    assert "| Old" not in told
+    table = told.removeprefix("Before.\n\n").removesuffix("\nAfter.\n")
+    assert card.read_text() == f"# Card\n\n## Against its targets\n\n{table}\n## How to make it again\n\nSo.\n"
+    assert "| Score of a 128-token prompt, ms | at most 50.00 | – | not measured |\n" in told
+    pages[1].write_text("Nothing.")
+    with pytest.raises(KeyError, match=r"slm\.md: 0 places"):
+        run(report, monkeypatch, [*options, "figures"])
     # The same model on both sides: there can be no difference.
     assert Part.load(out / "paired.json").figure("slm/mean").value == 0.0
     # Random weights write no refusal: every reply is a template.

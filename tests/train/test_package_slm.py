@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -141,12 +142,20 @@ def test_a_run_of_the_other_model_is_named(tiny_run: Path, mix: Path, tiny_data:
 
 def test_the_card_tells_of_a_decoder(model: Path) -> None:
     manifest = Manifest.load(model)
-    text = card(manifest, reproduce="make slm")
+    state = {"step": 3, "seconds": 120.0, "tokens": 4321}
+    lessons = {"recipe": {"lessons": True, "epochs": 0.5, "rate": 1e-4}, "state": state, "examples": 9}
+    notes: dict[str, Any] = dict(manifest.notes)
+    notes["training"] = notes["training"] | {"before": lessons}
+    text = card(manifest.model_copy(update={"notes": notes}), reproduce="make slm")
     assert "135M-parameter decoder" in text
     assert "after 2 of 3 blocks" in text
     assert "of safe answers" in text
     assert "8 bits up to there" in text
     assert "22M" not in text
+    assert text.index("| prompts (lessons) | 9 | 0.5 | 0.0001 | 4,321 | 2 |") < text.index("\n| all | "), (
+        "first to last"
+    )
+    assert "The runs that" not in card(manifest.model_copy(update={"notes": {}}), reproduce="make slm")
     assert "135M-parameter" not in card(manifest.model_copy(update={"decoder": None}), reproduce="make model")
 
 
