@@ -187,7 +187,7 @@ slm: $(TEST)/.installed
 	$(TRAIN) slm-mix --mix $(RUN)/again --out $(RUN)/slm-mix
 	$(TRAIN) annotate --base $(RUN)/teacher/weights --mix $(RUN)/slm-mix --out $(RUN)/slm-annotated
 	$(TRAIN) run --part read --base $(RUN)/teacher/weights --mix $(RUN)/slm-annotated --out $(RUN)/slm-reads --epochs 2 --batch-tokens 3072 --rate 1e-4 --head-rate 6e-4 --average 0.99 --context 96 --longest 330 --evaluate-every 1000000
-	$(TRAIN) run --part write --base $(RUN)/slm-reads/weights --mix $(RUN)/slm-annotated --out $(RUN)/slm --epochs 4 --batch-tokens 2048 --rate 3e-4 --average 0.99 --context 96 --longest 330 --evaluate-every 1000000
+	$(TRAIN) run --part write --base $(RUN)/slm-reads/weights --mix $(RUN)/slm-annotated --out $(RUN)/slm --epochs 1.5 --batch-tokens 2048 --rate 2e-4 --average 0.99 --context 96 --longest 330 --evaluate-every 1000000
 	$(TRAIN) export --run $(RUN)/slm --mix $(RUN)/slm-annotated --out models/guardian-slm --reproduce 'GUARDIAN_DATA=data/ make model slm'
 	$(TRAIN) cascade --first models/guardian-mini --second models/guardian-slm --mix $(RUN)/slm-annotated --out models/guardian-cascade
 

@@ -18,8 +18,8 @@ from guardian.decision import threshold_of
 from guardian.errors import BackendError, GuardianError
 from guardian.flow import AsOutage, Job, Scorer
 from guardian.policy import Policy
-from guardian.reply.acceptance import MENDABLE, Flaw, bare, flaw_of, flaw_of_scores
-from guardian.reply.sentences import ends, plain, whole
+from guardian.reply.acceptance import MENDABLE, Flaw, bare, flaw_of, flaw_of_scores, offered
+from guardian.reply.sentences import ends, plain, sentences, whole
 from guardian.reply.templates import template
 from guardian.reply.writer import MAX_TOKENS, writer_of
 from guardian.scoring.backend import Backend, Piece
@@ -203,14 +203,21 @@ class Author:
         return flaw or self._flaw_of_scores(bare(text), asked)
 
     def _flaw_of_scores(self, text: str, asked: str) -> Flaw | None:
+        """The model reads the reply as a whole; each sentence alone, which behind a refusal looks harmless; and what
+        is offered, as a request of its own."""
         with _writing(Stage.RESPONSE):
-            pieces = [Piece(text[start:end], Stage.RESPONSE, asked) for start, end in self._backend.windows(text)]
-            rows = [scores for _, scores in self._scorer.run((None, (piece,)) for piece in pieces)]
+            windows = [Piece(text[start:end], Stage.RESPONSE, asked) for start, end in self._backend.windows(text)]
+            parts = [Piece(sentence, Stage.RESPONSE, asked) for sentence in sentences(text)]
+            offers = [Piece(request, Stage.PROMPT) for request in offered(text)]
+            scored = self._scorer.run((piece, (piece,)) for piece in dict.fromkeys((*windows, *parts, *offers)))
+            rows = dict(scored)
         return flaw_of_scores(
-            max(row["harm"] for row in rows),
-            max(row["refusal"] for row in rows),
+            max(rows[piece]["harm"] for piece in (*windows, *parts)),
+            max(rows[piece]["refusal"] for piece in windows),
+            max((rows[piece]["harm"] for piece in offers), default=0.0),
             harm_limit=_harm_limit(self._policy, self._backend),
-            refusal_limit=_default(self._backend, "refusal"),
+            refusal_limit=_default(self._backend, Stage.RESPONSE, "refusal"),
+            offer_limit=_default(self._backend, Stage.PROMPT, "harm"),
         )
 
 
@@ -237,12 +244,12 @@ def _harm_limit(policy: Policy, backend: Backend) -> float:
     """Harm from which on a reply is not said: that of an answer under the policy, or the model's own if it is lower."""
     rule, thresholds = policy.stages[Stage.RESPONSE].harm, backend.thresholds
     limits = [] if rule is None else [threshold_of(policy, Stage.RESPONSE, "harm", thresholds, 1)]
-    return min([*limits, _default(backend, "harm")])
+    return min([*limits, _default(backend, Stage.RESPONSE, "harm")])
 
 
-def _default(backend: Backend, head: str) -> float:
-    """The model's own threshold for answers, where it was calibrated for one."""
+def _default(backend: Backend, stage: Stage, head: str) -> float:
+    """The model's own threshold, where it was calibrated for one."""
     thresholds = backend.thresholds
-    if thresholds.loosest(Stage.RESPONSE, head, 1) is None:
+    if thresholds.loosest(stage, head, 1) is None:
         return _UNCALIBRATED
-    return thresholds.lookup(Stage.RESPONSE, head, thresholds.default(Stage.RESPONSE, head), 1)
+    return thresholds.lookup(stage, head, thresholds.default(stage, head), 1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardian.reply.acceptance import LONGEST_COPY, Flaw, bare, content_words, copied, flaw_of, flaw_of_scores
+from guardian.reply.acceptance import LONGEST_COPY, Flaw, bare, content_words, copied, flaw_of, flaw_of_scores, offered
 from guardian.reply.sentences import plain, sentences, whole
 from guardian.reply.templates import PLAIN, TEMPLATES
 from guardian.taxonomy import ATTACKS, HARM, HAZARDS, SUBJECTS, Attack, Hazard
@@ -186,10 +186,31 @@ def test_a_copy_of_more_than_four_content_words_is_one_too_many(count: int) -> N
     assert found is (Flaw.COPY if count > LONGEST_COPY else None)
 
 
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.01, 1), st.floats(0, 1))
-def test_scores_have_their_say(harm: float, refusal: float, most: float, least: float) -> None:
-    found = flaw_of_scores(harm, refusal, harm_limit=most, refusal_limit=least)
-    assert found is (Flaw.HARMFUL if harm >= most else Flaw.NO_REFUSAL if refusal < least else None)
+SHARE = st.floats(0, 1)
+
+
+@given(SHARE, SHARE, SHARE, st.floats(0.01, 1), SHARE, st.floats(0.01, 1))
+def test_scores_have_their_say(
+    harm: float, refusal: float, offer: float, most: float, least: float, tolerable: float
+) -> None:
+    found = flaw_of_scores(harm, refusal, offer, harm_limit=most, refusal_limit=least, offer_limit=tolerable)
+    bad = harm >= most or offer >= tolerable
+    assert found is (Flaw.HARMFUL if bad else Flaw.NO_REFUSAL if refusal < least else None)
+
+
+@pytest.mark.parametrize(
+    ("reply", "requests"),
+    [
+        ("I can't help with that. I can help you plan your own trip.", ["Help me plan my own trip."]),
+        ("No. I could still show you how yeast works!", ["Show me how yeast works."]),
+        ("I'd be happy to explain it, or I can write you a letter.", ["Explain it, or I can write me a letter."]),
+        ("I would gladly talk about it. I am able to list sources.", ["Talk about it.", "List sources."]),
+        ("I cannot help you steal, and I can't show you how. You can ask a friend.", []),
+        ("", []),
+    ],
+)
+def test_what_is_offered_is_read_as_a_request(reply: str, requests: list[str]) -> None:
+    assert offered(reply) == requests
 
 
 @given(st.text())

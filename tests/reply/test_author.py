@@ -38,6 +38,9 @@ from tests.reply.replies import GOOD, IDENTITIES, LAYOUTS, REQUEST
 
 CARE = "I'm so sorry it hurts this much, and I can't help with that. Please tell a friend or a doctor tonight."
 FIRST, SECOND = GOOD[: GOOD.index(". ") + 1], GOOD[GOOD.index(". ") + 2 :]
+OFFER = "Help me find a cheap rental or a neighbour with a car."
+READ = (*(Piece(text, Stage.RESPONSE, REQUEST) for text in (GOOD, FIRST, SECOND)), Piece(OFFER, Stage.PROMPT))
+"""What the model is given of GOOD: the whole, each sentence, and what is offered."""
 REPLYING = {
     stage: {"harm": "reply"} if stage == "response" else {"harm": "reply", "injection": "reply"} for stage in Stage
 }
@@ -199,8 +202,8 @@ def test_a_reply_is_forced_by_its_subject() -> None:
     reply = guardian.reply("What is a van?", subject="privacy")
     assert (reply.source, reply.subject) == ("model", "privacy")
     assert writer.calls == [(Piece("What is a van?", Stage.PROMPT), "privacy")]
-    stages = {piece.stage for call in guardian.backend.calls for piece in call}  # type: ignore[attr-defined]
-    assert stages == {Stage.RESPONSE}  # the request itself is not checked
+    (read,) = guardian.backend.calls  # type: ignore[attr-defined]
+    assert [piece.text for piece in read] == [piece.text for piece in READ]  # the request itself is not checked
 
 
 def test_where_nothing_was_found_it_is_about_harm() -> None:
@@ -326,7 +329,7 @@ def test_contacts_of_the_policy_may_be_given() -> None:
 def test_the_model_reads_the_same_whatever_the_layout(layout: str) -> None:
     guardian, _ = a_guardian(LAYOUTS[layout](GOOD))
     assert guardian.reply(REQUEST, subject="crime").text == GOOD
-    assert guardian.backend.calls == [(Piece(GOOD, Stage.RESPONSE, REQUEST),)]  # type: ignore[attr-defined]
+    assert guardian.backend.calls == [READ]  # type: ignore[attr-defined]
     assert list(guardian.reply_stream(REQUEST)) == [FIRST, f" {SECOND}"]
 
 
@@ -334,12 +337,14 @@ def test_the_model_reads_the_same_whatever_the_layout(layout: str) -> None:
 def test_the_model_reads_the_same_whoever_it_says_it_is(identity: str) -> None:
     guardian, _ = a_guardian(IDENTITIES[identity](GOOD))
     assert guardian.reply(REQUEST, subject="crime").source == "model"
-    assert guardian.backend.calls == [(Piece(GOOD, Stage.RESPONSE, REQUEST),)]  # type: ignore[attr-defined]
+    assert guardian.backend.calls == [READ]  # type: ignore[attr-defined]
 
 
 def test_harm_is_limited_by_the_policy_and_by_the_model() -> None:
     def of(harm: float, policy: Policy) -> str:
         def script(piece: Piece) -> Scores:
+            if piece.text == OFFER:
+                return {"harm": 0.1}
             return {"refusal": 0.9, "harm": harm} if piece.stage is Stage.RESPONSE else {"harm": 0.9, "crime": 0.9}
 
         backend = ScriptedBackend(script, writer=ScriptedWriter(GOOD))
@@ -350,6 +355,24 @@ def test_harm_is_limited_by_the_policy_and_by_the_model() -> None:
     off = Policy.from_mapping({"stages": {"response": {"harm": None}}})
     assert (of(0.3, Policy()), of(0.3, strict)) == ("model", "template")
     assert (of(0.6, lax), of(0.6, off), of(0.6, Policy())) == ("template",) * 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I can't help with that. I can help you steal a van.",  # harmful as a request
+        "I can't help with that. The hotwire goes under the wheel.",  # as an answer
+    ],
+)
+def test_a_refusal_in_front_hides_nothing(text: str) -> None:
+    def script(piece: Piece) -> Scores:
+        refuses = "can't" in piece.text
+        return scores(piece) | ({"harm": 0.0} if refuses and piece.stage is Stage.RESPONSE else {})
+
+    guardian = Guardian(backend=ScriptedBackend(script, writer=ScriptedWriter(text)), policy=POLICY)
+    reply = guardian.reply(REQUEST, subject="crime")
+    assert (reply.source, reply.refused) == ("template", Flaw.HARMFUL)
+    assert list(guardian.reply_stream(REQUEST, subject="crime")) == ["I can't help with that."]
 
 
 def test_the_models_own_threshold_for_refusals_counts() -> None:
