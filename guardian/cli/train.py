@@ -241,6 +241,10 @@ def run(
     smoothing: Annotated[
         float | None, typer.Option(help="Of the labels.", rich_help_panel=_RECIPE, show_default=False)
     ] = None,
+    hazard_weight: Annotated[
+        float | None,
+        typer.Option(min=0, help="Weight of the hazards' loss.", rich_help_panel=_RECIPE, show_default=False),
+    ] = None,
     average: Annotated[
         float | None, typer.Option(help="Decay of the averaged weights.", rich_help_panel=_RECIPE, show_default=False)
     ] = None,
@@ -266,7 +270,7 @@ def run(
         "epochs": epochs, "batch_tokens": batch_tokens, "rate": rate, "head_rate": head_rate, "warmup": warmup,
         "weight_decay": weight_decay, "smoothing": smoothing, "average": average, "window": window, "stride": stride,
         "context": context, "longest": longest, "lora": lora, "lessons": lessons, "part": part, "seed": seed,
-        "save_every": save_every, "evaluate_every": evaluate_every,
+        "hazard_weight": hazard_weight, "save_every": save_every, "evaluate_every": evaluate_every,
     }  # fmt: skip
     folder = base_folder() if base is None else _base(base)
     _folders(base=folder, mix=mix)

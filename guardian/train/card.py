@@ -30,7 +30,7 @@ def card(manifest: Manifest, *, reproduce: str) -> str:
 {_DECODER if manifest.decoder else _ENCODER}
 - Base: {manifest.base}
 - Licence: {manifest.license}. Made {manifest.created}. Language: English; others only as far as the data below reaches.
-{_teacher(notes)}\
+{"" if manifest.decoder else _teacher(notes)}\
 {_structure(manifest)}
 - Windows of {manifest.window.size} tokens, stride {manifest.window.stride}; a context of at most \
 {manifest.window.context_tokens} tokens.
@@ -127,8 +127,9 @@ def _runs(notes: Mapping[str, Any]) -> str:
         run = run.get("before")
     if not rows:
         return ""
+    told = "\nThe runs that these weights come from, first to last; the data grew in between:\n"
     head = "| learnt | rows | passes | rate | tokens | minutes |\n| --- | --- | --- | --- | --- | --- |"
-    return "\n".join(("\nThe runs that these weights come from, first to last:\n", head, *reversed(rows), ""))
+    return "\n".join((told, head, *reversed(rows), ""))
 
 
 def _budgets(manifest: Manifest) -> str:

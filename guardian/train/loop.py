@@ -49,6 +49,7 @@ class Recipe:
     longest: int = 0  # rows of more tokens are left out; 0: none is
     lora: int = 0  # rank of adapters beside a frozen backbone; 0: all weights are trained
     lessons: bool = False  # only what a teacher learns from: `guardian.train.teacher.lesson`
+    hazard_weight: float = LOSS_WEIGHTS["hazard"]
     part: Part = "all"  # of guardian-slm: "read" detects and leaves replies out, "write" learns replies alone
     seed: int = 13
     save_every: int = 100
@@ -233,7 +234,7 @@ class _Run:
         on = self.device
         with torch.autocast(on.type, dtype=torch.bfloat16):
             parts = self.model.learn(ids.to(on), mask.to(on), targets.to(on), smoothing=self.recipe.smoothing)
-        loss = total_loss(parts)
+        loss = total_loss(parts, hazard_weight=self.recipe.hazard_weight)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"loss is {loss.item()} at step {self.state.step}")
         loss.backward()  # type: ignore[no-untyped-call]

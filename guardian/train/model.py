@@ -141,9 +141,10 @@ def _opinion_logits(logits: Tensor) -> Tensor:
     return torch.cat([severity[:, 2:] - severity[:, :1], logits[:, at["attack"]]], dim=1)
 
 
-def total_loss(parts: dict[str, Tensor]) -> Tensor:
+def total_loss(parts: dict[str, Tensor], *, hazard_weight: float = LOSS_WEIGHTS["hazard"]) -> Tensor:
     """The weighted sum over the parts (LOSS_WEIGHTS)."""
-    return torch.stack([LOSS_WEIGHTS[name] * part for name, part in parts.items()]).sum()
+    weights = LOSS_WEIGHTS | {"hazard": hazard_weight}
+    return torch.stack([weights[name] * part for name, part in parts.items()]).sum()
 
 
 def cross_entropy(logits: Tensor, target: Tensor, smoothing: float = 0.0) -> Tensor:

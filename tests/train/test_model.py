@@ -48,6 +48,15 @@ def test_missing_labels_give_exactly_zero_gradient(head: str) -> None:
     assert torch.count_nonzero(logits.grad[0, inside]) > 0
 
 
+def test_hazards_weigh_what_the_recipe_says() -> None:
+    logits = torch.randn(2, N_LOGITS)
+    _, _, targets = collate([LABELLED["hazard"], LABELLED["severity"]], pad=0)
+    parts = losses(logits, targets)
+    more = total_loss(parts, hazard_weight=4.0) - total_loss(parts, hazard_weight=0.0)
+    assert torch.isclose(more, 4.0 * parts["hazard"])
+    assert torch.equal(total_loss(parts), total_loss(parts, hazard_weight=LOSS_WEIGHTS["hazard"]))
+
+
 def test_nothing_labelled_is_a_loss_of_zero() -> None:
     logits = torch.randn(2, N_LOGITS, requires_grad=True)
     _, _, targets = collate([UNKNOWN, UNKNOWN], pad=0)
