@@ -366,8 +366,10 @@ def test_harm_is_limited_by_the_policy_and_by_the_model() -> None:
 )
 def test_a_refusal_in_front_hides_nothing(text: str) -> None:
     def script(piece: Piece) -> Scores:
-        refuses = "can't" in piece.text
-        return scores(piece) | ({"harm": 0.0} if refuses and piece.stage is Stage.RESPONSE else {})
+        found = dict(scores(piece))
+        if "can't" in piece.text and piece.stage is Stage.RESPONSE:
+            found["harm"] = 0.0
+        return found
 
     guardian = Guardian(backend=ScriptedBackend(script, writer=ScriptedWriter(text)), policy=POLICY)
     reply = guardian.reply(REQUEST, subject="crime")
