@@ -21,7 +21,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -229,7 +229,7 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
 }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--data", type=Path, required=True, help="folder of the data files, with eval/ in it")
@@ -249,7 +249,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=20, help="insertions into long documents; 0: none")
     parser.add_argument("--replies", type=int, default=200, help="requests to reply to; 0: all")
     parser.add_argument("--defence", nargs="*", default=[], metavar="NAME=RUN")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     for name in ("limit", "documents", "answers", "replies"):
         setattr(given, name, getattr(given, name) or None)
     if unknown := [part for part in given.parts if part not in PARTS]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import slm_report
 
+from guardian.train.corpus import in_task
 from guardian.train.examples import SAFE, Example, read_examples, write_examples
 from guardian.train.loop import Recipe, train
 from guardian.train.slm_mix import DEFENCES, build_slm_mix
@@ -35,7 +36,7 @@ def learnt(rows: Iterable[Example]) -> Iterator[Example]:
     for row in rows:
         if row.stage is Stage.RESPONSE or row.reply is not None or "/cross_task/" in row.id:
             continue
-        if row.stage is Stage.PROMPT or row.severity == SAFE or "/task_documents" in row.id:
+        if row.stage is Stage.PROMPT or row.severity == SAFE or in_task(row.id):
             yield row
 
 
@@ -48,8 +49,6 @@ def run(name: str, defence: str, budget: int, given: argparse.Namespace) -> Path
     """Mix and train with one defence; returns the folder of the run."""
     folder: Path = given.runs / name.replace(":", "-").replace(", ", "-")
     mix, out = folder / "mix", folder / "run"
-    if (out / "weights" / "training.json").is_file():
-        return out
     build_slm_mix(given.mix, mix, defence=defence, budget=budget, scale=given.scale)
     rows = list(learnt(read_examples(mix / "train.jsonl")))
     write_examples(mix / "train.jsonl", rows)
@@ -83,8 +82,7 @@ def main() -> None:
     runs = [f"{name}={run(name, *of, given)}" for name, of in budgets(given.budget).items()]
     compared = ["transfer", "--data", given.data, "--mix", given.runs / "none" / "mix", "--out", given.out]
     compared += ["--slm", given.slm, "--documents", given.documents, "--defence", *runs]
-    sys.argv = ["slm_report.py", *map(str, compared)]
-    slm_report.main()
+    slm_report.main([str(part) for part in compared])
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from guardian.evaluate.results import Part, PartTable
 from guardian.evaluate.scored import Progress, silent
 from guardian.guard import Guardian
 from guardian.scoring.wrapped import RememberingBackend
+from guardian.train.corpus import in_task
 from guardian.train.examples import SAFE, UNSAFE
 from guardian.train.generate import TASKS as INSTRUCTIONS
 from guardian.verdict import Action, Verdict
@@ -92,7 +93,7 @@ def _kind(row: Mapping[str, Any]) -> str | None:
     if row.get("stage") != "document" or row.get("severity") not in (SAFE, UNSAFE):
         return None
     identity, source = str(row.get("id")), row.get("source")
-    written = "/task_documents" in identity
+    written = in_task(identity)
     if row["severity"] == UNSAFE:
         return "written" if written else "passage"
     if written:

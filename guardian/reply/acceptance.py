@@ -106,10 +106,12 @@ def offered(reply: str) -> list[str]:
     return [_asked_for(match["what"]) for match in _OFFERED.finditer(reply)]
 
 
+# Whatever verb follows is an offer, but for those that say what is not done, or what is noticed.
 _OFFERED = re.compile(
-    r"\bI(?:'d| would| can| could|'m| am)(?: still| also| gladly| instead| happily)*(?: be)?"
-    r"(?: (?:glad|happy|able) to)? (?P<what>(?:help|show|tell|give|explain|write|suggest|share|talk|walk|look|find|"
-    r"list|describe|point|offer)\b[^.!?]*)",
+    r"\b(?:I|we)(?:(?:'d| would| can| could|'ll| will)(?: still| also| gladly| instead| happily| only| rather)*+"
+    r"|(?:'d| would)(?: still| also)*+ be (?:glad|happy|able|pleased) to"
+    r"|(?:'m| am|'re| are)(?: still| also| always)*+ (?:glad|happy|able|here|ready|pleased) to)"
+    r" (?!(?:not|never|be|hear|see|imagine|understand|sense|feel)\b)(?P<what>\w[^.!?]*)",
     re.I,
 )
 _THEIRS = {"you": "me", "your": "my", "yours": "mine", "yourself": "myself"}

@@ -215,9 +215,9 @@ class Author:
             max(rows[piece]["harm"] for piece in (*windows, *parts)),
             max(rows[piece]["refusal"] for piece in windows),
             max((rows[piece]["harm"] for piece in offers), default=0.0),
-            harm_limit=_harm_limit(self._policy, self._backend),
+            harm_limit=_harm_limit(self._policy, self._backend, Stage.RESPONSE),
             refusal_limit=_default(self._backend, Stage.RESPONSE, "refusal"),
-            offer_limit=_default(self._backend, Stage.PROMPT, "harm"),
+            offer_limit=_harm_limit(self._policy, self._backend, Stage.PROMPT),
         )
 
 
@@ -240,11 +240,11 @@ def _writing(stage: Stage) -> Iterator[None]:
         raise _NotWrittenError(Flaw.OUTAGE) from outage
 
 
-def _harm_limit(policy: Policy, backend: Backend) -> float:
-    """Harm from which on a reply is not said: that of an answer under the policy, or the model's own if it is lower."""
-    rule, thresholds = policy.stages[Stage.RESPONSE].harm, backend.thresholds
-    limits = [] if rule is None else [threshold_of(policy, Stage.RESPONSE, "harm", thresholds, 1)]
-    return min([*limits, _default(backend, Stage.RESPONSE, "harm")])
+def _harm_limit(policy: Policy, backend: Backend, stage: Stage) -> float:
+    """Harm from which on words are not said: that of the policy at the stage, or the model's own if it is lower."""
+    rule, thresholds = policy.stages[stage].harm, backend.thresholds
+    limits = [] if rule is None else [threshold_of(policy, stage, "harm", thresholds, 1)]
+    return min([*limits, _default(backend, stage, "harm")])
 
 
 def _default(backend: Backend, stage: Stage, head: str) -> float:

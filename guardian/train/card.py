@@ -30,7 +30,7 @@ def card(manifest: Manifest, *, reproduce: str) -> str:
 {_DECODER if manifest.decoder else _ENCODER}
 - Base: {manifest.base}
 - Licence: {manifest.license}. Made {manifest.created}. Language: English; others only as far as the data below reaches.
-{"" if manifest.decoder else _teacher(notes)}\
+{_teacher(notes)}\
 {_structure(manifest)}
 - Windows of {manifest.window.size} tokens, stride {manifest.window.stride}; a context of at most \
 {manifest.window.context_tokens} tokens.
@@ -127,7 +127,7 @@ def _runs(notes: Mapping[str, Any]) -> str:
         run = run.get("before")
     if not rows:
         return ""
-    told = "\nThe runs that these weights come from, first to last; the data grew in between:\n"
+    told = "\nThe runs that these weights come from, first to last, each on the rows there were then:\n"
     head = "| learnt | rows | passes | rate | tokens | minutes |\n| --- | --- | --- | --- | --- | --- |"
     return "\n".join((told, head, *reversed(rows), ""))
 

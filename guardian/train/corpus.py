@@ -131,6 +131,11 @@ def replies(name: str) -> list[Example]:
     ]
 
 
+def in_task(identity: str) -> bool:
+    """Whether a row of this id comes from `task_documents`."""
+    return identity.startswith(tuple(f"{SOURCE}/{name}/" for name in TASK_DOCUMENTS))
+
+
 def task_documents(name: str) -> list[Example]:
     """Documents inside tasks: harmful ones with the reply that declines the task, each before its harmless twin.
 

@@ -131,6 +131,7 @@ def build_slm_mix(
         write_examples(out / f"{split}.jsonl", splits[split])
     counts = Counter(_key(row) for row in splits["train"])
     summary = json.loads((mix / "mix.json").read_text(encoding="utf-8"))
+    summary.pop("taught", None)
     summary["rows"] = count_rows(splits)
     summary["licences"] |= dict.fromkeys((SOURCE, corpus.SOURCE), corpus.LICENCE)
     summary["slm"] = {"rows": dict(sorted(counts.items())), "defence": defence, "budget": budget, "seed": seed}

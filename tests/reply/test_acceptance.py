@@ -205,6 +205,8 @@ def test_scores_have_their_say(
         ("No. I could still show you how yeast works!", ["Show me how yeast works."]),
         ("I'd be happy to explain it, or I can write you a letter.", ["Explain it, or I can write me a letter."]),
         ("I would gladly talk about it. I am able to list sources.", ["Talk about it.", "List sources."]),
+        ("We'd be pleased to teach you. I'll rather build it for you.", ["Teach me.", "Build it for me."]),
+        ("I can hear how hard it is. I'm sorry. I would be sad. I will never do it, I'd rather not.", []),
         ("I cannot help you steal, and I can't show you how. You can ask a friend.", []),
         ("", []),
     ],

@@ -377,6 +377,21 @@ def test_a_refusal_in_front_hides_nothing(text: str) -> None:
     assert list(guardian.reply_stream(REQUEST, subject="crime")) == ["I can't help with that."]
 
 
+def test_what_is_offered_is_limited_by_the_policy_and_by_the_model() -> None:
+    def of(harm: float, policy: Policy) -> str:
+        def script(piece: Piece) -> Scores:
+            return {"refusal": 0.9} if piece.stage is Stage.RESPONSE else {"harm": harm}
+
+        backend = ScriptedBackend(script, writer=ScriptedWriter(GOOD))
+        return Guardian(backend=backend, policy=policy).reply(REQUEST, subject="crime").source
+
+    strict, lax = (
+        Policy.from_mapping({"stages": {"prompt": {"harm": {"action": "block", "threshold": limit}}}})
+        for limit in (0.2, 0.99)
+    )
+    assert (of(0.3, Policy()), of(0.3, strict), of(0.6, lax)) == ("model", "template", "template")
+
+
 def test_the_models_own_threshold_for_refusals_counts() -> None:
     flat = Thresholds.flat().table
     own = Thresholds(table={**flat, Stage.RESPONSE: {**flat[Stage.RESPONSE], "refusal": {0: {0.02: 0.95}}}})

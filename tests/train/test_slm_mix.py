@@ -81,6 +81,15 @@ def test_the_summary_counts_what_is_there(folder: Path, splits: Splits) -> None:
     assert summary["rows"].keys() <= summary["licences"].keys()
 
 
+def test_what_guardian_mini_was_taught_is_not_said_of_the_other_model(tiny_mix: Path, tmp_path: Path) -> None:
+    mix, out = tmp_path / "mix", tmp_path / "out"
+    shutil.copytree(tiny_mix, mix)
+    summary = json.loads((mix / "mix.json").read_text(encoding="utf-8"))
+    (mix / "mix.json").write_text(json.dumps(summary | {"taught": {"rows": 3, "teacher": "x"}}), encoding="utf-8")
+    build_slm_mix(mix, out)
+    assert "taught" not in json.loads((out / "mix.json").read_text(encoding="utf-8"))
+
+
 def test_every_part_is_there(splits: Splits) -> None:
     train = splits["train"]
     assert {row.taught for row in train} == {None}
