@@ -108,9 +108,9 @@ def offered(reply: str) -> list[str]:
 
 # Whatever verb follows is an offer, but for those that say what is not done, or what is noticed.
 _OFFERED = re.compile(
-    r"\b(?:I|we)(?:(?:'d| would| can| could|'ll| will)(?: still| also| gladly| instead| happily| only| rather)*+"
-    r"|(?:'d| would)(?: still| also)*+ be (?:glad|happy|able|pleased) to"
-    r"|(?:'m| am|'re| are)(?: still| also| always)*+ (?:glad|happy|able|here|ready|pleased) to)"
+    r"\b(?:I|we)(?:(?:'d| would| can| could|'ll| will)(?>(?: still| also| gladly| instead| happily| only| rather)*)"
+    r"|(?:'d| would)(?>(?: still| also)*) be (?:glad|happy|able|pleased) to"
+    r"|(?:'m| am|'re| are)(?>(?: still| also| always)*) (?:glad|happy|able|here|ready|pleased) to)"
     r" (?!(?:not|never|be|hear|see|imagine|understand|sense|feel)\b)(?P<what>\w[^.!?]*)",
     re.I,
 )
