@@ -180,7 +180,7 @@ model = GuardianSlm.from_pretrained(sys.argv[2]).float().eval()
 with torch.inference_mode():
     ids = torch.arange(20, 40)[None]
     model(ids, torch.ones_like(ids)); scored = peak_mb()
-    model.vocabulary(model.write(model.read(ids)))
+    model.vocabulary(model.write(ids))
 """,
 }
 

@@ -9,16 +9,16 @@ attention with rotary positions and cache (GroupQueryAttention), two fused norms
 onnxruntime runs fastest on a CPU and on a GPU.
 The half-precision graphs are the same nodes over the same file, with other types in between.
 
-The weights lie in two files, each small enough for a repository: what reads (`blocks.bin`), the vocabulary and what
-only the writing of replies needs (`words.bin`). All products are in blocks with scales in half precision. Caches are
-[1, kv heads, capacity, head size] a block; past and present are bound to one buffer, so nothing is copied. `length` is
-how many tokens the cache holds with those of this run.
+The weights lie in two files, each small enough for a repository: what reads (`blocks.bin`), and the vocabulary with all
+that only the writing of replies needs (`words.bin`), which is the last blocks and the adapters beside the others. All
+products are in blocks with scales in half precision. Caches are [1, kv heads, capacity, head size] a block; past and
+present are bound to one buffer, so nothing is copied. `length` is how many tokens the cache holds, with this run's.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +42,7 @@ POSITIONS = 4096
 
 _CONTRIB = "com.microsoft"
 _TYPES = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.float16): TensorProto.FLOAT16}
+ADAPTER_BLOCK = 32  # values a block of an adapter at most
 _ALIGNED = 4096  # offsets of tensors in the file, so that they can be mapped into memory
 
 
@@ -113,6 +114,9 @@ class Weights:
             for name, parts in _stacked(at).items():
                 weight = np.concatenate([state[part] for part in parts])
                 products[f"{n}.{name}"] = quantised(weight, bits=width, block=widest(weight.shape[1], block))
+                for side, adapter in _adapters(state, parts).items():
+                    block_of = widest(adapter.shape[1], ADAPTER_BLOCK)
+                    products[f"{n}.{name}.{side}"] = quantised(adapter, bits=bits.read, block=block_of)
             tensors[f"{n}.norm1"] = state[f"{at}.input_layernorm.weight"]
             tensors[f"{n}.norm2"] = state[f"{at}.post_attention_layernorm.weight"]
         table = np.concatenate([state["controls_table.weight"], state["model.embed_tokens.weight"][N_CONTROLS:]])
@@ -149,16 +153,20 @@ class Weights:
                 state["model.embed_tokens.weight"].copy_(weight)
                 state["controls_table.weight"].copy_(weight[:N_CONTROLS])
                 continue
-            block, part = name.split(".")
+            block, part, *side = name.split(".")
             keys = _stacked(f"model.layers.{block}")[part]
-            for key, piece in zip(keys, torch.split(weight, [len(state[key]) for key in keys]), strict=True):
-                state[key].copy_(piece)
+            if side:
+                keys = [_sided(key, side[0]) for key in keys]
+            sizes = [len(state[key]) for key in keys]
+            for n, (key, piece) in enumerate(zip(keys, torch.split(weight, sizes), strict=True)):
+                rank = state[key].shape[1]
+                state[key].copy_(piece[:, n * rank : (n + 1) * rank] if side == ["up"] else piece)
         return exact
 
     def _file_of(self, name: str) -> str:
-        block = name.partition(".")[0]
+        block, *parts = name.split(".")
         writes = name.startswith(("vocabulary.", "norm")) or (block.isdigit() and int(block) >= self.shape.read_layer)
-        return WORDS if writes else BLOCKS
+        return WORDS if writes or not {"down", "up"}.isdisjoint(parts[1:]) else BLOCKS
 
 
 def widest(inputs: int, most: int) -> int:
@@ -174,6 +182,24 @@ def _stacked(at: str) -> dict[str, list[str]]:
         "gate_up": [f"{at}.mlp.gate_proj.weight", f"{at}.mlp.up_proj.weight"],
         "down": [f"{at}.mlp.down_proj.weight"],
     }
+
+
+def _sided(key: str, side: str) -> str:
+    return key.removesuffix("weight") + side
+
+
+def _adapters(state: Mapping[str, Array], parts: Sequence[str]) -> dict[str, Array]:
+    """The adapters of what stands in one product, as one of their joint rank: `down` on top of each other, `up` along
+    the diagonal. Empty without any."""
+    if _sided(parts[0], "down") not in state:
+        return {}
+    ups = [state[_sided(part, "up")] for part in parts]
+    joint = np.zeros((sum(len(up) for up in ups), sum(up.shape[1] for up in ups)), np.float32)
+    row = column = 0
+    for up in ups:
+        joint[row : row + len(up), column : column + up.shape[1]] = up
+        row, column = row + len(up), column + up.shape[1]
+    return {"down": np.concatenate([state[_sided(part, "down")] for part in parts]), "up": joint}
 
 
 def _rotary(model: GuardianSlm) -> tuple[Array, Array]:
@@ -197,13 +223,14 @@ class _Graph:
 
     def __init__(self, weights: Weights, dtype: np.dtype[Any], exact: bool) -> None:
         self.weights, self.shape, self.dtype, self.exact = weights, weights.shape, dtype, exact
+        self.writes = False
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, onnx.TensorProto] = {}
 
     def model(self, kind: Kind) -> onnx.ModelProto:
         shape = self.shape
         depth = shape.blocks if kind == "reply" else shape.read_layer
-        cached = kind != "score"
+        cached, self.writes = kind != "score", kind == "reply"
         inputs = [_value("input_ids", TensorProto.INT64, [1 if cached else "batch", "tokens"])]
         if cached:
             inputs += [_value("length", TensorProto.INT64, [1])]
@@ -264,7 +291,7 @@ class _Graph:
 
     def _block(self, n: int, state: str, added: str, cached: bool) -> tuple[str, str]:
         state, normed = self._normed(f"{n}.norm1", state, added)
-        qkv = self._product(f"{n}.qkv", normed)
+        qkv = self._linear(f"{n}.qkv", normed)
         past = [f"past.{n}.key", f"past.{n}.value"] if cached else ["", ""]
         present = [f"present.{n}.key", f"present.{n}.value"] if cached else [f"{n}.key", f"{n}.value"]
         self.nodes.append(
@@ -279,15 +306,15 @@ class _Graph:
                 do_rotary=1,
             )
         )
-        state, normed = self._normed(f"{n}.norm2", state, self._product(f"{n}.out", f"{n}.attended"))
-        both = self._product(f"{n}.gate_up", normed)
+        state, normed = self._normed(f"{n}.norm2", state, self._linear(f"{n}.out", f"{n}.attended"))
+        both = self._linear(f"{n}.gate_up", normed)
         halves = self._constant("halves", np.array([self.shape.inner, self.shape.inner], np.int64))
         self.nodes.append(
             helper.make_node("Split", [both, halves], [f"{n}.gate", f"{n}.up"], name=f"{n}.split", axis=-1)
         )
         self._contrib("QuickGelu", [f"{n}.gate"], f"{n}.silu", alpha=1.0)  # x sigmoid(x), which is SiLU
         self._add("Mul", [f"{n}.silu", f"{n}.up"], f"{n}.gated")
-        return state, self._product(f"{n}.down", f"{n}.gated")
+        return state, self._linear(f"{n}.down", f"{n}.gated")
 
     def _normed(self, name: str, state: str, added: str) -> tuple[str, str]:
         """The sum of both, and its norm."""
@@ -306,6 +333,15 @@ class _Graph:
             )
         )
         return f"{name}.sum", f"{name}.out"
+
+    def _linear(self, name: str, x: str) -> str:
+        """A product of a block, and while a reply is written that of its adapter."""
+        found = self._product(name, x)
+        if not self.writes or f"{name}.down" not in self.weights.products:
+            return found
+        low = self._product(f"{name}.up", self._product(f"{name}.down", x))
+        self._add("Add", [found, low], f"{name}.adapted")
+        return f"{name}.adapted"
 
     def _product(self, name: str, x: str) -> str:
         blocks = self.weights.products[name]

@@ -24,7 +24,7 @@ from guardian.train.batches import Encoded, batches, collate, encode_examples
 from guardian.train.examples import read_examples
 from guardian.train.lora import adapt, merge
 from guardian.train.model import LOSS_WEIGHTS, head_slices, total_loss
-from guardian.train.slm import GuardianSlm
+from guardian.train.slm import WRITES_WITH, GuardianSlm
 from guardian.train.teacher import lesson
 
 Part = Literal["all", "read", "write"]
@@ -47,7 +47,7 @@ class Recipe:
     stride: int = 192
     context: int = 48
     longest: int = 0  # rows of more tokens are left out; 0: none is
-    lora: int = 0  # rank of adapters beside a frozen backbone; 0: all weights are trained
+    lora: int = 0  # rank of adapters beside frozen weights, which with part="write" stay beside them; 0: none
     lessons: bool = False  # only what a teacher learns from: `guardian.train.teacher.lesson`
     hazard_weight: float = LOSS_WEIGHTS["hazard"]
     part: Part = "all"  # of guardian-slm: "read" detects and leaves replies out, "write" learns replies alone
@@ -90,9 +90,7 @@ def train(
     where = device_of(device)
     torch.manual_seed(recipe.seed)
     model = load_start(base)
-    if recipe.lora:
-        progress(f"{adapt(model.backbone, recipe.lora)} adapters of rank {recipe.lora}")
-    _choose(recipe.part, model)
+    _choose(model, recipe, progress)
     encoder = prepare_tokenizer(base, out, model.controls, recipe)
     data = _load(mix / "train.jsonl", encoder, out / "train.cache.pt", progress, recipe.lessons)
     held_out = _load(mix / "calibration.jsonl", encoder, out / "calibration.cache.pt", progress, recipe.lessons)
@@ -112,14 +110,22 @@ def train(
     return out / "weights"
 
 
-def _choose(part: Part, model: Classifier) -> None:
-    """Where a model is only to write, freeze what reads: what it detects stays the same, to the bit."""
-    if part not in get_args(Part):
+def _choose(model: Classifier, recipe: Recipe, progress: Callable[[str], None]) -> None:
+    """Put adapters in where they are asked for, and freeze what is not to be learnt.
+
+    Where a model is only to write, what reads is frozen: what it detects stays the same, to the bit. Adapters are then
+    what writing has of its own in those blocks, and stay apart; in other runs they end up in the weights.
+    """
+    if recipe.part not in get_args(Part):
         raise ConfigError("part", f"must be one of {', '.join(get_args(Part))}")
-    if part != "all" and not isinstance(model, GuardianSlm):
+    if recipe.part != "all" and not isinstance(model, GuardianSlm):
         raise ConfigError("part", "only guardian-slm has parts: guardian-mini writes nothing")
-    if part == "write" and isinstance(model, GuardianSlm):
+    if isinstance(model, GuardianSlm) and recipe.part == "write":
+        if recipe.lora:
+            model.adapt_writing(recipe.lora)
         model.freeze_reading()
+    elif recipe.lora:
+        progress(f"{adapt(model.backbone, recipe.lora)} adapters of rank {recipe.lora}")
 
 
 def _history(base: Path) -> Mapping[str, Any] | None:
@@ -345,12 +351,13 @@ def _generators(device: torch.device) -> dict[str, Tensor]:
 
 
 def _optimiser(model: Classifier, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW; no decay for biases and norms; fresh heads learn faster than the backbone."""
+    """AdamW; no decay for biases and norms; fresh heads, and what writing adapts, learn faster than the backbone."""
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        rate = recipe.rate if name.startswith(model.base_model_prefix) else recipe.head_rate
+        old = name.startswith(model.base_model_prefix) and not name.endswith(WRITES_WITH)
+        rate = recipe.rate if old else recipe.head_rate
         decay = 0.0 if parameter.ndim < 2 else recipe.weight_decay
         groups.setdefault((rate, decay), []).append(parameter)
     return torch.optim.AdamW(

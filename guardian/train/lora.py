@@ -39,7 +39,7 @@ class LoraLinear(nn.Module):
 def adapt(backbone: nn.Module, rank: int) -> int:
     """Freeze `backbone` and put an adapter of `rank` beside each linear layer; returns how many there are."""
     backbone.requires_grad_(False)
-    return _exchange(backbone, lambda layer: LoraLinear(layer, rank) if type(layer) is nn.Linear else None)
+    return _exchange(backbone, lambda layer: LoraLinear(layer, rank) if isinstance(layer, nn.Linear) else None)
 
 
 def merge(backbone: nn.Module) -> int:

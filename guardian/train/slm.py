@@ -11,6 +11,8 @@ end (docs/slm.md), detection costs a third less, and the last third is left to t
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -44,13 +46,38 @@ FIRST_MEANINGS = {
 
 
 class GuardianSlmConfig(LlamaConfig):
-    """Llama's configuration under our own type. `read_layer`: the block after which the heads read."""
+    """Llama's configuration under our own type.
+
+    `read_layer`: the block after which the heads read. `write_rank`: rank of the adapters that writing has in the
+    blocks up to there; 0: there are none."""
 
     model_type = "guardian-slm"
 
-    def __init__(self, read_layer: int | None = None, **options: Any) -> None:
+    def __init__(self, read_layer: int | None = None, write_rank: int = 0, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]
         self.read_layer = read_layer or max(1, round(self.num_hidden_layers * 2 / 3))
+        self.write_rank = write_rank
+
+
+WRITES_WITH = (".down", ".up")
+"""How the names of a `WriteLinear`'s own parameters end."""
+
+
+class WriteLinear(nn.Linear):
+    """A linear layer that detection reads with, and beside it a low-rank product (LoRA, arXiv 2106.09685) that counts
+    only while a reply is written: what detection has forgotten of the language comes back, and detection stays as it
+    is, to the bit."""
+
+    def __init__(self, inputs: int, outputs: int, rank: int) -> None:
+        super().__init__(inputs, outputs, bias=False)
+        self.down = nn.Parameter(torch.empty(rank, inputs))
+        self.up = nn.Parameter(torch.zeros(outputs, rank))  # so it begins as if it were not there
+        nn.init.kaiming_uniform_(self.down, a=5**0.5)
+        self.writes = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = super().forward(x)
+        return found + functional.linear(functional.linear(x, self.down), self.up) if self.writes else found
 
 
 class GuardianSlm(LlamaPreTrainedModel):
@@ -77,6 +104,8 @@ class GuardianSlm(LlamaPreTrainedModel):
         self.dropout = nn.Dropout(0.1)
         self.heads = nn.Linear(config.hidden_size, N_LOGITS)
         self.token_heads = nn.Linear(config.hidden_size, N_TOKEN_LOGITS)
+        if config.write_rank:
+            self._exchange_linears(config.write_rank)
         self.post_init()  # type: ignore[no-untyped-call]
 
     @property
@@ -104,10 +133,24 @@ class GuardianSlm(LlamaPreTrainedModel):
         logits: Tensor = self.token_heads(self.dropout(self.head_norm(states)))
         return logits
 
-    def write(self, states: Tensor) -> Tensor:
-        """States [batch, tokens, width] of `read`, read on to the end, for `vocabulary`."""
+    def write(self, ids: Tensor) -> Tensor:
+        """States [batch, tokens, width] for `vocabulary`: through all blocks, with the adapters of writing."""
+        with self._writing():
+            states = self.read(ids)
         normed: Tensor = self.model.norm(self.blocks(states, self.read_layer, self.config.num_hidden_layers))
         return normed
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Within it the adapters of writing count. Not for two threads at once."""
+        adapted = [layer for layer in self.modules() if isinstance(layer, WriteLinear)]
+        for layer in adapted:
+            layer.writes = True
+        try:
+            yield
+        finally:
+            for layer in adapted:
+                layer.writes = False
 
     def vocabulary(self, states: Tensor) -> Tensor:
         """Logits [..., vocabulary] of the next token."""
@@ -123,33 +166,38 @@ class GuardianSlm(LlamaPreTrainedModel):
         return torch.where(control.unsqueeze(-1), own, words)
 
     def learn(self, ids: Tensor, mask: Tensor, targets: Targets, *, smoothing: float) -> dict[str, Tensor]:
-        """The loss of every part on a batch: heads, token head, consistency over tasks, reply (seeds 7.4)."""
-        states = self.read(ids)
-        logits = self.verdict(states, mask).float()
+        """The loss of every part on a batch: heads, token head, consistency over tasks, reply (seeds 7.4).
+
+        Rows with a reply have no other label: they are only written, and the others only read.
+        """
+        replies = (targets.reply != IGNORED).any(1)
+        read = ~replies
+        logits = torch.zeros(len(ids), N_LOGITS, device=ids.device)
+        states = self.read(ids[read]) if bool(read.any()) else None
+        if states is not None:
+            logits[read] = self.verdict(states, mask[read]).float()
         return losses(logits, targets, smoothing=smoothing) | {
-            "token": self._token_loss(states, targets),
+            "token": self._token_loss(states, targets.tokens[read], targets.hazard[read]),
             "consistency": consistency(logits, targets.twins),
-            "reply": self._reply_loss(states, targets.reply),
+            "reply": self._reply_loss(ids[replies], targets.reply[replies]),
         }
 
-    def _token_loss(self, states: Tensor, targets: Targets) -> Tensor:
+    def _token_loss(self, states: Tensor | None, tokens: Tensor, hazards: Tensor) -> Tensor:
         """Mean over the labelled tokens of answers; hazards where they are harmful."""
-        known = targets.tokens >= 0
-        if not bool(known.any()):
-            return states.new_zeros((), dtype=torch.float32)
-        logits, severity = self.watch(states[known]).float(), targets.tokens[known]
-        hazard = targets.hazard.unsqueeze(1).expand(-1, known.shape[1], -1)[known]
+        known = tokens >= 0
+        if states is None or not bool(known.any()):
+            return self.token_heads.weight.new_zeros((), dtype=torch.float32)
+        logits, severity = self.watch(states[known]).float(), tokens[known]
+        hazard = hazards.unsqueeze(1).expand(-1, known.shape[1], -1)[known]
         hazard = torch.where((severity != SAFE).unsqueeze(-1), hazard, -1.0)
         return cross_entropy(logits[:, :3], severity) + 0.5 * binary(logits[:, 3:], hazard)
 
-    def _reply_loss(self, states: Tensor, reply: Tensor) -> Tensor:
+    def _reply_loss(self, ids: Tensor, reply: Tensor) -> Tensor:
         """Cross entropy over the tokens of replies alone (Cross-Task Defense masks everything but the reply)."""
-        rows = (reply != IGNORED).any(1)
-        if not bool(rows.any()):
-            return states.new_zeros((), dtype=torch.float32)
-        wanted = reply[rows]
-        told = wanted != IGNORED
-        return functional.cross_entropy(self.vocabulary(self.write(states[rows])[told]).float(), wanted[told])
+        if not len(ids):
+            return self.token_heads.weight.new_zeros((), dtype=torch.float32)
+        told = reply != IGNORED
+        return functional.cross_entropy(self.vocabulary(self.write(ids)[told]).float(), reply[told])
 
     def blocks(self, states: Tensor, start: int, stop: int) -> Tensor:
         """States [batch, tokens, width] after the blocks [start, stop)."""
@@ -160,12 +208,34 @@ class GuardianSlm(LlamaPreTrainedModel):
         return states
 
     def freeze_reading(self) -> None:
-        """Leave only the blocks that write to be trained: the heads and all that they read stay as they are."""
+        """Leave only what writes to be trained, the last blocks and the adapters of the others: the heads and all that
+        they read stay as they are."""
         writing = [*self.model.layers[self.read_layer :].parameters(), *self.model.norm.parameters()]
+        writing += [
+            part for layer in self.modules() if isinstance(layer, WriteLinear) for part in (layer.down, layer.up)
+        ]
         kept = {id(parameter) for parameter in writing}
         for parameter in self.parameters():
             if id(parameter) not in kept:
                 parameter.requires_grad_(False)
+
+    def adapt_writing(self, rank: int) -> None:
+        """Give the blocks that the heads stand on adapters of `rank`, a multiple of 16, for writing. ConfigError for
+        another rank, or where there are some already."""
+        if rank < 1 or rank % 16 or self.config.write_rank not in (0, rank):
+            raise ConfigError("lora", f"{rank} is no multiple of 16, or not that of the adapters there are")
+        if not self.config.write_rank:
+            self.config.write_rank = rank
+            self._exchange_linears(rank)
+
+    def _exchange_linears(self, rank: int) -> None:
+        for block in self.model.layers[: self.read_layer]:
+            for part in (block.self_attn, block.mlp):
+                for name, layer in list(part.named_children()):
+                    if type(layer) is nn.Linear:
+                        adapted = WriteLinear(layer.in_features, layer.out_features, rank)
+                        adapted.weight = layer.weight
+                        setattr(part, name, adapted)
 
     @torch.no_grad()
     def give_meanings(self, ids_of: dict[str, list[int]]) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from guardian.train.decoder_graph import WEIGHTS, Bits, Kind, Weights, graph, widest
 from guardian.train.quantise import restored
-from guardian.train.slm import N_CONTROLS, GuardianSlm
+from guardian.train.slm import N_CONTROLS, GuardianSlm, WriteLinear
 from tests.slm_folder import BLOCKS, HEADS, KV_HEADS, READ_BLOCKS, WIDTH, tiny_model
 
 pytestmark = pytest.mark.train
@@ -111,7 +111,7 @@ def test_a_stream_is_that_of_torch_with_a_cache_as_without(
 def test_the_next_token_is_that_of_torch(sessions: dict[str, Any], model: GuardianSlm, sizes: list[int]) -> None:
     assert len(IDS) == sum(sizes)
     with torch.inference_mode():
-        wanted = model.vocabulary(model.write(model.read(torch.tensor([IDS]))))[0].numpy()
+        wanted = model.vocabulary(model.write(torch.tensor([IDS])))[0].numpy()
     for end, found in zip(np.cumsum(sizes), fed(sessions["reply"], IDS, sizes), strict=True):
         np.testing.assert_allclose(found[0], wanted[end - 1], atol=2e-3)
 
@@ -151,6 +151,38 @@ def test_products_that_read_have_more_bits_than_those_that_write() -> None:
             product = products[f"{n}.{name}"]
             assert (product.bits, product.block) == (width, widest(product.inputs, most))
     assert products["vocabulary"].zeros is None  # the lookup of embeddings reads no zeros
+
+
+def with_adapters() -> GuardianSlm:
+    model: GuardianSlm = tiny_model()
+    model.adapt_writing(16)
+    torch.manual_seed(5)
+    for layer in model.modules():
+        if isinstance(layer, WriteLinear):
+            torch.nn.init.normal_(layer.up, std=0.2)
+    return model
+
+
+def test_adapters_count_where_a_reply_is_written_and_nowhere_else(tmp_path: Path, sessions: dict[str, Any]) -> None:
+    model = with_adapters()
+    weights = Weights.of(model)
+    weights.write(tmp_path)
+    assert {weights.places[f"0.qkv.{side}.packed"][0] for side in ("down", "up")} == {WEIGHTS[1]}
+    adapted = {}
+    for kind in KINDS:
+        onnx.save(graph(kind, weights, exact=True), tmp_path / f"{kind}.onnx")  # type: ignore[arg-type]
+        adapted[kind] = onnxruntime.InferenceSession(tmp_path / f"{kind}.onnx", providers=["CPUExecutionProvider"])
+    one = {"input_ids": np.array([IDS]), "attention_mask": np.ones((1, len(IDS)), np.int64)}
+    assert np.array_equal(sessions["score"].run(None, one)[0], adapted["score"].run(None, one)[0])
+    both = [fed(which["stream"], IDS, [41])[0] for which in (sessions, adapted)]
+    assert np.array_equal(*both)
+    exact = weights.restored(model)
+    with torch.inference_mode():
+        wanted = exact.vocabulary(exact.write(torch.tensor([IDS])))[0].numpy()
+        plain = as_stored(tiny_model(), Weights.of(tiny_model())).write(torch.tensor([IDS]))
+        assert not torch.allclose(plain, exact.write(torch.tensor([IDS])), atol=0.1)
+    for end, found in zip((30, 41), fed(adapted["reply"], IDS, [30, 11]), strict=True):
+        np.testing.assert_allclose(found[0], wanted[end - 1], atol=2e-3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

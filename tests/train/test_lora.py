@@ -44,7 +44,7 @@ def taught(model: GuardianSlm, rows: list[Encoded], steps: int = 3) -> None:
 def logits(model: GuardianSlm, rows: list[Encoded]) -> tuple[Tensor, Tensor]:
     ids, mask, _ = collate(rows, pad=0)
     with torch.inference_mode():
-        return model(ids, mask).logits, model.vocabulary(model.write(model.read(ids)))
+        return model(ids, mask).logits, model.vocabulary(model.write(ids))
 
 
 def test_fresh_adapters_change_nothing(rows: list[Encoded]) -> None:

@@ -195,7 +195,7 @@ def written(model: GuardianSlm, prefix: list[int], most: int = 30) -> str:
     ids = list(prefix)
     with torch.inference_mode():
         while len(ids) < len(prefix) + most:
-            states = model.write(model.read(torch.tensor([ids])))
+            states = model.write(torch.tensor([ids]))
             ids.append(int(model.vocabulary(states[0, -1]).argmax()))
             if ids[-1] == SLM_CONTROLS.sep:
                 return encoder().text(ids[len(prefix) : -1])
