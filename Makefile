@@ -179,7 +179,7 @@ model: $(TEST)/.installed
 	$(TRAIN) export --run $(RUN)/between --mix $(RUN)/again --out models/guardian-mini --reproduce 'GUARDIAN_DATA=data/ make model'
 
 # The teacher goes on as guardian-slm, then the cascade of both is fitted: some three hours more on 2 cores, after `make model`.
-# With --lora 16 in the training run only adapters are trained; on a GPU the same commands take minutes.
+# With --lora 16 in the first run as well only adapters are trained there; on a GPU the same commands take minutes.
 slm: $(TEST)/.installed
 	@test -n "$(GUARDIAN_DATA)" || { echo "GUARDIAN_DATA is not set: it names the folder of the training files"; exit 1; } >&2
 	@test -d $(RUN)/again || { echo "$(RUN)/again is missing: guardian-slm goes on from what \`make model\` leaves"; exit 1; } >&2
@@ -187,7 +187,7 @@ slm: $(TEST)/.installed
 	$(TRAIN) slm-mix --mix $(RUN)/again --out $(RUN)/slm-mix
 	$(TRAIN) annotate --base $(RUN)/teacher/weights --mix $(RUN)/slm-mix --out $(RUN)/slm-annotated
 	$(TRAIN) run --part read --base $(RUN)/teacher/weights --mix $(RUN)/slm-annotated --out $(RUN)/slm-reads --epochs 2 --batch-tokens 3072 --rate 1e-4 --head-rate 6e-4 --hazard-weight 4 --average 0.99 --context 96 --longest 330 --evaluate-every 1000000
-	$(TRAIN) run --part write --base $(RUN)/slm-reads/weights --mix $(RUN)/slm-annotated --out $(RUN)/slm --epochs 1.5 --batch-tokens 2048 --rate 2e-4 --average 0.99 --context 96 --longest 330 --evaluate-every 1000000
+	$(TRAIN) run --part write --base $(RUN)/slm-reads/weights --mix $(RUN)/slm-annotated --out $(RUN)/slm --lora 16 --epochs 1.5 --batch-tokens 2048 --rate 2e-4 --head-rate 1e-3 --average 0.99 --context 96 --longest 330 --evaluate-every 1000000
 	$(TRAIN) export --run $(RUN)/slm --mix $(RUN)/slm-annotated --out models/guardian-slm --reproduce 'GUARDIAN_DATA=data/ make model slm'
 	$(TRAIN) cascade --first models/guardian-mini --second models/guardian-slm --mix $(RUN)/slm-annotated --out models/guardian-cascade
 

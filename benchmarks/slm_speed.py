@@ -72,7 +72,8 @@ class TorchDecoder:
     @torch.inference_mode()
     def next(self, ids: Sequence[int]) -> int:
         """Read the tokens; the likeliest one to follow."""
-        states = self.model.model.norm(self.read(ids, self.model.config.num_hidden_layers)[:, -1:])
+        with self.model.writing():
+            states = self.model.model.norm(self.read(ids, self.model.config.num_hidden_layers)[:, -1:])
         return int(self.model.vocabulary(states)[0, -1].argmax())
 
     @torch.inference_mode()

@@ -202,7 +202,8 @@ def run(
         typer.Option(
             metavar="RANK",
             min=0,
-            help="Train adapters of this rank, not all weights.",
+            help="Train adapters of this rank, not all weights. With --part write they stay beside the blocks that "
+            "detect (a multiple of 16), else they end up in the weights.",
             rich_help_panel=_RECIPE,
             show_default=False,
         ),

@@ -115,11 +115,14 @@ PLAIN: Mapping[str, str] = MappingProxyType(
 )
 """One neutral sentence about every subject. Self-harm keeps the warm reply: there may be a person in need."""
 
+_LIKELY = 0.5  # scores are calibrated: from here on it is likelier than not
+
 
 def subject_of(verdict: Verdict) -> str:
-    """What the reply is about. Self-harm comes first whatever else was found: there may be a person in need."""
+    """What the reply is about. Self-harm comes first whatever else was found, and below its threshold too where it is
+    likelier than not: there may be a person in need."""
     names = [name for name in verdict.triggered if name != ALLOW_LIST]
-    if Hazard.SELFHARM in names:
+    if Hazard.SELFHARM in names or verdict.scores.get(Hazard.SELFHARM, 0.0) >= _LIKELY:
         return Hazard.SELFHARM
     if not names:
         return HARM if verdict.coverage.complete else UNREAD

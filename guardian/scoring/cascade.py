@@ -10,7 +10,8 @@ Both bounds rise with x and meet the first's own score at the edges, and no weig
 is continuous, and never falls as either model is surer. What the second says can move a score to the other end of the
 band, not beyond. An edge at 0 or 1 has nothing beyond it and bounds nothing.
 
-What the second is asked about it explains as well: the share of each hazard in the harm, `controversial`, `refusal`.
+What the second is asked about it explains as well: `controversial`, `refusal`, and with the first the share of each
+hazard in the harm: the mean of both tells hazards better than either (docs/cascade.md).
 """
 
 from __future__ import annotations
@@ -167,10 +168,10 @@ def joined(bands: Bands, first: Scores, second: Scores) -> dict[str, float]:
         if band.holds(first[head]):
             out[head] = float(blended(band, first[head], second[head]))
     out["controversial"], out["refusal"] = second["controversial"], second["refusal"]
-    source = second if second["harm"] > 0 else first
+    said = [scores for scores in (first, second) if scores["harm"] > 0]
     for hazard in HAZARDS:
-        share = source[hazard] / source["harm"] if source["harm"] > 0 else 0.0
-        out[hazard] = out["harm"] * min(1.0, share)
+        shares = [min(1.0, scores[hazard] / scores["harm"]) for scores in said]
+        out[hazard] = out["harm"] * sum(shares) / max(1, len(shares))
     return out
 
 

@@ -135,7 +135,7 @@ class GuardianSlm(LlamaPreTrainedModel):
 
     def write(self, ids: Tensor) -> Tensor:
         """States [batch, tokens, width] for `vocabulary`: through all blocks, with the adapters of writing."""
-        with self._writing():
+        with self.writing():
             states = self.read(ids)
         normed: Tensor = self.model.norm(self.blocks(states, self.read_layer, self.config.num_hidden_layers))
         return normed
@@ -223,7 +223,8 @@ class GuardianSlm(LlamaPreTrainedModel):
         """Give the blocks that the heads stand on adapters of `rank`, a multiple of 16, for writing. ConfigError for
         another rank, or where there are some already."""
         if rank < 1 or rank % 16 or self.config.write_rank not in (0, rank):
-            raise ConfigError("lora", f"{rank} is no multiple of 16, or not that of the adapters there are")
+            there = f", and the {self.config.write_rank} of the adapters there are" if self.config.write_rank else ""
+            raise ConfigError("lora", f"must be a multiple of 16{there}, is {rank}")
         if not self.config.write_rank:
             self.config.write_rank = rank
             self._exchange_linears(rank)

@@ -21,7 +21,14 @@ def speed() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return tiny_model()
+    import torch
+
+    model = tiny_model()
+    model.adapt_writing(16)
+    for name, parameter in model.named_parameters():
+        if name.endswith(".up"):
+            torch.nn.init.normal_(parameter, std=0.05)
+    return model.eval()
 
 
 def test_torch_with_a_cache_is_torch_without(speed: ModuleType, model: Any) -> None:
@@ -29,8 +36,8 @@ def test_torch_with_a_cache_is_torch_without(speed: ModuleType, model: Any) -> N
 
     ids = list(range(20, 60))
     with torch.inference_mode():
-        states = model.read(torch.tensor([ids]))
-        watched, following = model.watch(states), model.vocabulary(model.write(states))[0].argmax(-1).tolist()
+        given = torch.tensor([ids])
+        watched, following = model.watch(model.read(given)), model.vocabulary(model.write(given))[0].argmax(-1).tolist()
     decoder = speed.TorchDecoder(model)
     parts = [decoder.watch(ids[:16]), decoder.watch(ids[16:17]), decoder.watch(ids[17:])]
     assert torch.allclose(torch.cat(parts, 1), watched, atol=1e-4)

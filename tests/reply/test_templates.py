@@ -44,6 +44,13 @@ def test_self_harm_comes_first() -> None:
     assert "988" in TEMPLATES[Hazard.SELFHARM]
 
 
+def test_self_harm_that_is_likely_is_supported_below_its_threshold_too() -> None:
+    """Who asks for a reply to "I want to kill myself", which the default thresholds let pass, gets no refusal."""
+    policy = Policy.from_mapping({"hazards": {"selfharm": {"action": "block", "threshold": 0.9}}})
+    assert reply(policy, harm=0.9, selfharm=0.6) == TEMPLATES[Hazard.SELFHARM]
+    assert reply(policy, harm=0.1, selfharm=0.4) == TEMPLATES[HARM]
+
+
 def test_what_is_asked_goes_before_how() -> None:
     assert reply(harm=0.9, cyber=0.8, jailbreak=0.99) == TEMPLATES[Hazard.CYBER]
     assert reply(jailbreak=0.99, injection=0.6) == TEMPLATES[Attack.JAILBREAK]

@@ -200,9 +200,18 @@ def test_the_second_explains_what_it_is_asked_about() -> None:
     first = {**dict.fromkeys(SCORES, 0.0), "harm": 0.5, "cyber": 0.5, "refusal": 0.1, "controversial": 0.1}
     second = {**dict.fromkeys(SCORES, 0.0), "harm": 0.6, "weapons": 0.3, "refusal": 0.9, "controversial": 0.2}
     scores = joined({"harm": HARM}, first, second)
-    assert scores["cyber"] == 0.0
-    assert scores["weapons"] == pytest.approx(scores["harm"] / 2)
     assert (scores["refusal"], scores["controversial"]) == (0.9, 0.2)
+
+
+def test_the_share_of_a_hazard_is_the_mean_of_what_both_say() -> None:
+    first = {**dict.fromkeys(SCORES, 0.0), "harm": 0.5, "cyber": 0.5, "weapons": 0.1}
+    second = {**dict.fromkeys(SCORES, 0.0), "harm": 0.6, "weapons": 0.3}
+    scores = joined({"harm": HARM}, first, second)
+    assert scores["cyber"] == pytest.approx(scores["harm"] * 0.5)
+    assert scores["weapons"] == pytest.approx(scores["harm"] * 0.35)
+    silent = dict.fromkeys(SCORES, 0.0)  # a model that sees no harm knows nothing of its kind
+    scores = joined({"harm": HARM}, first, silent)
+    assert scores["cyber"] == pytest.approx(scores["harm"])
 
 
 # -- failures

@@ -165,12 +165,29 @@ def test_what_detects_is_learnt_without_replies(base: Path, mix: Path, tmp_path:
     assert json.loads((weights / "training.json").read_text())["examples"] == sum(row.reply is None for row in ROWS)
 
 
-def test_adapters_of_what_writes_are_those_of_its_blocks(base: Path, mix: Path, tmp_path: Path) -> None:
-    weights = train(base, mix, tmp_path, replace(RECIPE, part="write", lora=4), device="cpu")
+def test_adapters_of_what_writes_stay_beside_the_blocks_that_detect(base: Path, mix: Path, tmp_path: Path) -> None:
+    weights = train(base, mix, tmp_path, replace(RECIPE, part="write", lora=16), device="cpu")
     before, after = (load_file(folder / "model.safetensors") for folder in (base, weights))
     moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
-    assert moved
-    assert all(name.startswith("model.layers.2.") and name.endswith("_proj.weight") for name in moved)
+    assert moved == {name for name in before if name.startswith(("model.layers.2.", "model.norm."))}
+    added = {name: value for name, value in after.items() if name not in before}
+    assert all(name.startswith(("model.layers.0.", "model.layers.1.")) for name in added)
+    assert {name.rpartition(".")[2] for name in added} == {"down", "up"}
+    assert all(value.any() for value in added.values())  # learnt: `up` begins at zero
+    assert json.loads((weights / "config.json").read_text())["write_rank"] == 16
+
+
+def test_adapters_of_what_writes_are_learnt_on_and_have_one_rank(base: Path, mix: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, part="write", lora=16)
+    first = train(base, mix, tmp_path / "first", recipe, device="cpu")
+    second = train(first, mix, tmp_path / "second", recipe, device="cpu")
+    one, two = (load_file(folder / "model.safetensors") for folder in (first, second))
+    name = "model.layers.0.mlp.up_proj.up"
+    assert not torch.equal(one[name], two[name])
+    with pytest.raises(ConfigError, match=r"lora: .*16"):
+        train(first, mix, tmp_path / "other", replace(recipe, lora=32), device="cpu")
+    with pytest.raises(ConfigError, match=r"lora: .*multiple of 16"):
+        train(base, mix, tmp_path / "odd", replace(recipe, lora=5), device="cpu")
 
 
 def test_a_part_that_is_none_is_named(base: Path, mix: Path, tmp_path: Path) -> None:
