@@ -141,7 +141,7 @@ class GuardianSlm(LlamaPreTrainedModel):
         return normed
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         """Within it the adapters of writing count. Not for two threads at once."""
         adapted = [layer for layer in self.modules() if isinstance(layer, WriteLinear)]
         for layer in adapted:
