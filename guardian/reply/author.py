@@ -23,7 +23,7 @@ from guardian.reply.sentences import ends, plain, sentences, whole
 from guardian.reply.templates import template
 from guardian.reply.writer import MAX_TOKENS, writer_of
 from guardian.scoring.backend import Backend, Piece
-from guardian.taxonomy import ATTACKS, HARM, HAZARDS, Hazard
+from guardian.taxonomy import HARM, HAZARDS, Hazard
 from guardian.text.normalize import canonical
 from guardian.verdict import Stage, Verdict
 
@@ -153,13 +153,14 @@ class Author:
             return request_of(job, verdict, self._backend)
 
     def _writes(self, subject: str) -> bool:
-        """Whether the model may write about this: it knows hazards and attacks, and only the warm tone."""
+        """Whether the model may write about this: it knows hazards, and only the warm tone. What attacks a model is not
+        given to a model to answer."""
         replies = self._policy.replies
         return (
             self._writer is not None
             and replies.writer == "auto"
             and subject not in replies.templates
-            and subject in (*HAZARDS, *ATTACKS, HARM)
+            and subject in (*HAZARDS, HARM)
             and (replies.tone == "warm" or subject == Hazard.SELFHARM)
         )
 

@@ -43,7 +43,9 @@ POSITIONS = 4096
 _CONTRIB = "com.microsoft"
 _TYPES = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.float16): TensorProto.FLOAT16}
 ADAPTER_BLOCK = 32  # values a block of an adapter at most
-_ALIGNED = 4096  # offsets of tensors in the file, so that they can be mapped into memory
+_PAGE = 4096  # where large tensors begin in the file, so that they can be mapped into memory
+_LINE = 64  # where others do: on whole pages the many small ones would be a megabyte of nothing
+_LARGE = 16 * _PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,8 @@ class Weights:
         for file in WEIGHTS:
             with (folder / file).open("wb") as out:
                 for name in (name for name in self.tensors if self._file_of(name) == file):
-                    out.write(b"\0" * (-out.tell() % _ALIGNED))
+                    aligned = _PAGE if self.tensors[name].nbytes >= _LARGE else _LINE
+                    out.write(b"\0" * (-out.tell() % aligned))
                     self.places[name] = (file, out.tell())
                     out.write(np.ascontiguousarray(self.tensors[name]).tobytes())
 

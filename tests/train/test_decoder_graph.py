@@ -14,6 +14,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from guardian.train import decoder_graph
 from guardian.train.decoder_graph import WEIGHTS, Bits, Kind, Weights, graph, widest
 from guardian.train.quantise import restored
 from guardian.train.slm import N_CONTROLS, GuardianSlm, WriteLinear
@@ -122,8 +123,9 @@ def test_the_next_token_is_the_likeliest(sessions: dict[str, Any]) -> None:
     assert token.tolist() == logits.argmax(-1).tolist()
 
 
-def test_what_reads_needs_one_file_but_for_the_words(tmp_path: Path) -> None:
-    """Every tensor lies once in one of the two files, aligned, and apart from the others."""
+def test_what_reads_needs_one_file_but_for_the_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every tensor lies once in one of the two files, aligned, large ones to whole pages, and apart from the others."""
+    monkeypatch.setattr(decoder_graph, "_LARGE", 1000)
     weights = Weights.of(tiny_model())
     weights.write(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(WEIGHTS)
@@ -134,7 +136,9 @@ def test_what_reads_needs_one_file_but_for_the_words(tmp_path: Path) -> None:
             for name, (where, offset) in weights.places.items()
             if where == file
         )
-        assert all(start % 4096 == 0 for start, _ in spans)
+        large = [end - start >= 1000 for start, end in spans]
+        assert set(large) == {True, False}
+        assert all(start % (4096 if whole else 64) == 0 for (start, _), whole in zip(spans, large, strict=True))
         assert all(end <= start for (_, end), (start, _) in pairwise(spans))
         assert spans[-1][1] == (tmp_path / file).stat().st_size
     written = {weights.places[f"{n}.down.packed"][0] for n in range(READ_BLOCKS, BLOCKS)}
@@ -174,8 +178,8 @@ def test_adapters_count_where_a_reply_is_written_and_nowhere_else(tmp_path: Path
         adapted[kind] = onnxruntime.InferenceSession(tmp_path / f"{kind}.onnx", providers=["CPUExecutionProvider"])
     one = {"input_ids": np.array([IDS]), "attention_mask": np.ones((1, len(IDS)), np.int64)}
     assert np.array_equal(sessions["score"].run(None, one)[0], adapted["score"].run(None, one)[0])
-    both = [fed(which["stream"], IDS, [41])[0] for which in (sessions, adapted)]
-    assert np.array_equal(*both)
+    watched, beside = (fed(which["stream"], IDS, [41])[0] for which in (sessions, adapted))
+    assert np.array_equal(watched, beside)
     exact = weights.restored(model)
     with torch.inference_mode():
         wanted = exact.vocabulary(exact.write(torch.tensor([IDS])))[0].numpy()

@@ -402,7 +402,7 @@ def test_adapters_are_saved_and_loaded(adapted: GuardianSlm, encoder: Encoder, t
     loaded = GuardianSlm.from_pretrained(tmp_path, attn_implementation="sdpa")
     ids = torch.tensor([encode_examples(encoder, [REPLY])[0].ids])
     with torch.inference_mode():
-        assert torch.equal(adapted.eval().write(ids), loaded.eval().write(ids))
+        assert torch.equal(adapted.eval().write(ids), loaded.eval().write(ids))  # type: ignore[no-untyped-call]
 
 
 def test_where_only_writing_is_learnt_adapters_are(adapted: GuardianSlm, encoder: Encoder) -> None:
