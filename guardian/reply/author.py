@@ -23,7 +23,7 @@ from guardian.reply.sentences import ends, plain, sentences, whole
 from guardian.reply.templates import template
 from guardian.reply.writer import MAX_TOKENS, writer_of
 from guardian.scoring.backend import Backend, Piece
-from guardian.taxonomy import HARM, HAZARDS, Hazard
+from guardian.taxonomy import HAZARDS, Hazard
 from guardian.text.normalize import canonical
 from guardian.verdict import Stage, Verdict
 
@@ -154,13 +154,13 @@ class Author:
 
     def _writes(self, subject: str) -> bool:
         """Whether the model may write about this: it knows hazards, and only the warm tone. What attacks a model is not
-        given to a model to answer."""
+        given to a model to answer; where no hazard explains the harm, there is nothing to tell it to write about."""
         replies = self._policy.replies
         return (
             self._writer is not None
             and replies.writer == "auto"
             and subject not in replies.templates
-            and subject in (*HAZARDS, HARM)
+            and subject in HAZARDS
             and (replies.tone == "warm" or subject == Hazard.SELFHARM)
         )
 
@@ -183,11 +183,9 @@ class Author:
         assert self._writer is not None  # noqa: S101  # `_writes` was asked
         until = perf_counter() + LONGEST_S
         until = until if self._until is None else min(until, self._until)
-        # Harm that no hazard explains is what the model has learned to call other harm.
-        forced = Hazard.OTHER if subject == HARM else subject
         with _writing(request.stage):
             self._in_time(until)
-            for chunk in self._writer.write(request, subject=forced, max_tokens=MAX_TOKENS, proceed=self._proceed):
+            for chunk in self._writer.write(request, subject=subject, max_tokens=MAX_TOKENS, proceed=self._proceed):
                 self._in_time(until)
                 yield chunk
 

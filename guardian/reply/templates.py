@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from guardian.policy import Replies
-from guardian.taxonomy import HARM, RULE, UNREAD, Attack, Hazard
+from guardian.taxonomy import HARM, HAZARDS, RULE, UNREAD, Attack, Hazard
 from guardian.verdict import ALLOW_LIST, Verdict
 
 TEMPLATES: Mapping[str, str] = MappingProxyType(
@@ -119,16 +119,19 @@ _LIKELY = 0.5  # scores are calibrated: from here on it is likelier than not
 
 
 def subject_of(verdict: Verdict) -> str:
-    """What the reply is about. Self-harm comes first whatever else was found, and below its threshold too where it is
-    likelier than not: there may be a person in need."""
+    """What the reply is about: self-harm before all else, as there may be a person in need; the likeliest hazard that
+    was found or, below its threshold, is likelier than not; harm; an attack; a rule."""
     names = [name for name in verdict.triggered if name != ALLOW_LIST]
-    if Hazard.SELFHARM in names or verdict.scores.get(Hazard.SELFHARM, 0.0) >= _LIKELY:
+    likely = [hazard for hazard in HAZARDS if verdict.scores.get(hazard, 0.0) >= _LIKELY]
+    if Hazard.SELFHARM in (*names, *likely):
         return Hazard.SELFHARM
+    hazards = [name for name in names if name in HAZARDS] or sorted(likely, key=lambda name: -verdict.scores[name])
+    if hazards:
+        return hazards[0]
     if not names:
         return HARM if verdict.coverage.complete else UNREAD
     known = [name for name in names if name in TEMPLATES]
-    subjects = [name for name in known if name not in tuple(Attack)]
-    return next(iter(subjects or known), RULE)
+    return HARM if HARM in known else next(iter(known), RULE)
 
 
 def template(subject: str, replies: Replies) -> str:

@@ -216,10 +216,11 @@ def test_a_reply_is_forced_by_its_subject() -> None:
     assert [piece.text for piece in read] == [piece.text for piece in READ]  # the request itself is not checked
 
 
-def test_where_nothing_was_found_it_is_about_harm() -> None:
+def test_where_no_hazard_was_found_it_is_about_harm_and_no_model_is_asked() -> None:
     guardian, writer = a_guardian()
-    assert guardian.reply("What is a van?").subject == "harm"
-    assert writer.calls[0][1] == "other"
+    reply = guardian.reply("What is a van?")
+    assert (reply.subject, reply.source, reply.text, reply.refused) == ("harm", "template", TEMPLATES["harm"], None)
+    assert writer.calls == []
 
 
 def test_a_reply_to_a_stopped_answer_is_one_to_its_prompt() -> None:
