@@ -242,7 +242,7 @@ def test_a_reply_is_what_torch_decodes(
     prefix = backend.encoder.reply_prefix(ASK, subject)
     model = restored_model(tiny_model())
     with torch.no_grad():
-        logits = model.vocabulary(model.write(model.read(torch.tensor([[*prefix, *ids]]))))[0, len(prefix) - 1 : -1]
+        logits = model.vocabulary(model.write(torch.tensor([[*prefix, *ids]])))[0, len(prefix) - 1 : -1]
     lost = logits.max(-1).values - logits[torch.arange(len(ids)), torch.tensor(ids)]
     assert len(ids) >= 10
     assert (lost == 0).float().mean() > 0.8
