@@ -9,10 +9,11 @@ attention with rotary positions and cache (GroupQueryAttention), two fused norms
 onnxruntime runs fastest on a CPU and on a GPU.
 The half-precision graphs are the same nodes over the same file, with other types in between.
 
-The weights lie in two files, each small enough for a repository: what reads (`blocks.bin`), and the vocabulary with all
-that only the writing of replies needs (`words.bin`), which is the last blocks and the adapters beside the others. All
-products are in blocks with scales in half precision. Caches are [1, kv heads, capacity, head size] a block; past and
-present are bound to one buffer, so nothing is copied. `length` is how many tokens the cache holds, with this run's.
+The weights lie in three files, each small enough for a repository: what reads (`blocks.bin`), the heads on top of it,
+which can be learnt anew alone (`heads.bin`), and the vocabulary with all that only the writing of replies needs
+(`words.bin`): the last blocks, and the adapters beside the others. All products are in blocks with scales in half
+precision. Caches are [1, kv heads, capacity, head size] a block; past and present are bound to one buffer, so nothing is copied.
+`length` is how many tokens the cache holds, with this run's.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from guardian.train.quantise import Blocks, quantised, restored
 from guardian.train.slm import N_CONTROLS, N_TOKEN_LOGITS, GuardianSlm
 
 Kind = Literal["score", "stream", "reply"]
-BLOCKS, WORDS = WEIGHTS = ("blocks.bin", "words.bin")
+BLOCKS, TOP, WORDS = WEIGHTS = ("blocks.bin", "heads.bin", "words.bin")
 Array = NDArray[Any]
 
 POSITIONS = 4096
@@ -169,6 +170,8 @@ class Weights:
     def _file_of(self, name: str) -> str:
         block, *parts = name.split(".")
         writes = name.startswith(("vocabulary.", "norm")) or (block.isdigit() and int(block) >= self.shape.read_layer)
+        if block in ("heads", "token_heads"):
+            return TOP
         return WORDS if writes or not {"down", "up"}.isdisjoint(parts[1:]) else BLOCKS
 
 

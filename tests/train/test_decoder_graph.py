@@ -123,8 +123,8 @@ def test_the_next_token_is_the_likeliest(sessions: dict[str, Any]) -> None:
     assert token.tolist() == logits.argmax(-1).tolist()
 
 
-def test_what_reads_needs_one_file_but_for_the_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every tensor lies once in one of the two files, aligned, large ones to whole pages, and apart from the others."""
+def test_what_reads_and_what_writes_lie_in_files_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every tensor lies once in one of the files, aligned, large ones to whole pages, and apart from the others."""
     monkeypatch.setattr(decoder_graph, "_LARGE", 1000)
     weights = Weights.of(tiny_model())
     weights.write(tmp_path)
@@ -137,13 +137,16 @@ def test_what_reads_needs_one_file_but_for_the_words(tmp_path: Path, monkeypatch
             if where == file
         )
         large = [end - start >= 1000 for start, end in spans]
-        assert set(large) == {True, False}
+        assert set(large) == {True, False}, file
         assert all(start % (4096 if whole else 64) == 0 for (start, _), whole in zip(spans, large, strict=True))
         assert all(end <= start for (_, end), (start, _) in pairwise(spans))
         assert spans[-1][1] == (tmp_path / file).stat().st_size
     written = {weights.places[f"{n}.down.packed"][0] for n in range(READ_BLOCKS, BLOCKS)}
     read = {weights.places[f"{n}.down.packed"][0] for n in range(READ_BLOCKS)}
-    assert (read, written) == ({WEIGHTS[0]}, {WEIGHTS[1]})
+    assert (read, written) == ({"blocks.bin"}, {"words.bin"})
+    assert {name for name, (file, _) in weights.places.items() if file == "heads.bin"} == {
+        f"{head}.{part}" for head in ("heads", "token_heads") for part in ("weight", "bias")
+    }
 
 
 def test_products_that_read_have_more_bits_than_those_that_write() -> None:
@@ -171,7 +174,7 @@ def test_adapters_count_where_a_reply_is_written_and_nowhere_else(tmp_path: Path
     model = with_adapters()
     weights = Weights.of(model)
     weights.write(tmp_path)
-    assert {weights.places[f"0.qkv.{side}.packed"][0] for side in ("down", "up")} == {WEIGHTS[1]}
+    assert {weights.places[f"0.qkv.{side}.packed"][0] for side in ("down", "up")} == {"words.bin"}
     adapted = {}
     for kind in KINDS:
         onnx.save(graph(kind, weights, exact=True), tmp_path / f"{kind}.onnx")  # type: ignore[arg-type]

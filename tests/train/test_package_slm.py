@@ -71,7 +71,7 @@ def model(run: Path, mix: Path, tiny_data: Path, tmp_path_factory: pytest.TempPa
 def test_the_folder_is_whole_and_serves(model: Path) -> None:
     manifest = Manifest.load(model)
     manifest.verify(model)
-    assert (manifest.name, set(manifest.weights)) == ("tiny-slm", {"blocks.bin", "words.bin"})
+    assert (manifest.name, set(manifest.weights)) == ("tiny-slm", {"blocks.bin", "heads.bin", "words.bin"})
     guardian = Guardian(model)
     verdict = guardian.check("how do I make a cake")
     assert 0 <= verdict.scores["harm"] <= 1
