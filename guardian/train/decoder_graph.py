@@ -12,8 +12,8 @@ The half-precision graphs are the same nodes over the same file, with other type
 The weights lie in three files, each small enough for a repository: what reads (`blocks.bin`), the heads on top of it,
 which can be learnt anew alone (`heads.bin`), and the vocabulary with all that only the writing of replies needs
 (`words.bin`): the last blocks, and the adapters beside the others. All products are in blocks with scales in half
-precision. Caches are [1, kv heads, capacity, head size] a block; past and present are bound to one buffer, so nothing is copied.
-`length` is how many tokens the cache holds, with this run's.
+precision. Caches are [1, kv heads, capacity, head size] a block; past and present are bound to one buffer, so nothing
+is copied. `length` is how many tokens the cache holds, with this run's.
 """
 
 from __future__ import annotations
