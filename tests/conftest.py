@@ -17,6 +17,7 @@ from guardian.scoring.backend import Piece, Scores
 
 REPO = Path(__file__).resolve().parent.parent
 MODEL = REPO / "models" / "guardian-mini"
+SLM = REPO / "models" / "guardian-slm"
 WHEELS = REPO / ".wheels"
 
 # Loaded machines are slow, not wrong.
@@ -33,6 +34,10 @@ _NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "model": (
         lambda: (MODEL / "guardian.json").is_file() and _installed("onnxruntime"),
         "needs models/guardian-mini and the extra cpu",
+    ),
+    "slm": (
+        lambda: (SLM / "guardian.json").is_file() and _installed("onnxruntime"),
+        "needs models/guardian-slm and the extra cpu",
     ),
     "packaging": (lambda: (WHEELS / ".filled").is_file(), "needs the wheels that `make wheels` fetches"),
     "train": (lambda: _installed("torch", "transformers", "optimum"), "needs the extra train"),

@@ -55,7 +55,7 @@ def test_a_hazard_that_is_likely_is_answered_below_its_threshold_too() -> None:
     policy = Policy.from_mapping({"hazards": {"crime": {"action": "block", "threshold": 0.9}}})
     assert reply(policy, harm=0.9, crime=0.6) == TEMPLATES[Hazard.CRIME]
     assert reply(policy, harm=0.1, crime=0.6, cyber=0.55) == TEMPLATES[Hazard.CRIME]
-    assert reply(policy, harm=0.9, crime=0.4) == TEMPLATES[HARM]
+    assert reply(policy, harm=0.1, crime=0.4) == TEMPLATES[HARM]
 
 
 def test_what_is_asked_goes_before_how() -> None:
