@@ -10,8 +10,8 @@ Both bounds rise with x and meet the first's own score at the edges, and no weig
 is continuous, and never falls as either model is surer. What the second says can move a score to the other end of the
 band, not beyond. An edge at 0 or 1 has nothing beyond it and bounds nothing.
 
-What the second is asked about it explains as well: `controversial`, `refusal`, and with the first the share of each
-hazard in the harm: the mean of both tells hazards better than either (docs/cascade.md).
+What the second is asked about it explains as well (`controversial`, `refusal`), and together with the first: the share
+of each hazard in the harm is the mean of what both say.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@
 
 An exported decoder is a thousand small operators. Here each block is ten: four quantised products (MatMulNBits),
 attention with rotary positions and cache (GroupQueryAttention), two fused norms, and the three of the gate: what
-onnxruntime runs fastest on a CPU and on a GPU.
-The half-precision graphs are the same nodes over the same file, with other types in between.
+onnxruntime runs fastest on a CPU and on a GPU. The half-precision graphs are the same nodes over the same files, with
+other types in between.
 
 The weights lie in three files, each small enough for a repository: what reads (`blocks.bin`), the heads on top of it,
 which can be learnt anew alone (`heads.bin`), and the vocabulary with all that only the writing of replies needs
